@@ -1,0 +1,89 @@
+"""The composition root: the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from envmgr import __version__
+from envmgr.cli.files import render
+from envmgr.cli.looking import exec_, health, logs, ps, status
+from envmgr.cli.stacks import destroy, down, restart, up
+from envmgr.errors import EnvmgrError, ExitCode
+
+_SECTIONS = {
+    "Run": ("up", "down", "restart", "destroy"),
+    "Look": ("status", "ps", "health", "logs", "exec"),
+    "Files": ("render",),
+}
+
+
+class Envmgr(click.Group):
+    """The group, with its commands in sections and a suggestion for a mistyped one."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands by what they are for."""
+        for section, names in _SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(90)) for name in names])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or fail with the nearest one."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from envmgr.spec.suggest import did_you_mean
+
+            hint = did_you_mean(args[0], self.commands)
+            ctx.fail(f"there is no command {args[0]!r}; {hint or 'envmgr --help lists them'}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Envmgr, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="envmgr")
+@click.option("-f", "--file", "file", default="envmgr.toml", show_default=True, help="The spec.")
+@click.pass_context
+def cli(ctx: click.Context, file: str) -> None:
+    """Run dev, stage and prod side by side from one spec.
+
+    A target is an environment of the spec, or `infra`, the base that all environments share.
+    """
+    ctx.obj = file
+
+
+for command in (up, down, restart, destroy, status, ps, health, logs, exec_, render):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run a command and exit."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        code = cli.main(standalone_mode=False)
+    except EnvmgrError as error:
+        _report(error)
+        code = int(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+        code = int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone (`envmgr ps | head`); there is nobody left to tell.
+        sys.stderr.close()
+        code = int(ExitCode.OK)
+    sys.exit(code)
+
+
+def _report(error: EnvmgrError) -> None:
+    from envmgr.report.errors import report_error
+
+    report_error(error, as_json="--json" in sys.argv[1:])
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

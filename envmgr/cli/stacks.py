@@ -1,0 +1,138 @@
+"""Commands that change what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from envmgr.cli.session import session
+
+if TYPE_CHECKING:
+    from envmgr.model.result import Loss
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]")
+@click.option("--build", is_flag=True, help="Build the project's images anew where their source has changed.")
+@click.option(
+    "--images", type=click.Choice(["registry", "recipes"]), help="Where server images come from on a fresh host."
+)
+@click.option("--new-secrets", is_flag=True, help="Make new passwords although the target already has data.")
+@json_option
+@click.pass_obj
+def up(file: str, targets: tuple[str, ...], build: bool, images: str | None, new_secrets: bool, as_json: bool) -> None:
+    """Bring targets up and prove them healthy.
+
+    The base comes up first when it is down. What is already as the spec says is left alone.
+
+    \b
+    envmgr up dev            one environment
+    envmgr up dev stage      several
+    envmgr up dev worker     one service, with what it depends on
+    envmgr up infra          the shared base alone
+    """
+    from envmgr.operations.image_source import Source
+    from envmgr.operations.up import UpOptions
+    from envmgr.operations.up import up as operate
+    from envmgr.report.results import write_up
+
+    with session(file, as_json=as_json) as one:
+        environments, services = _split(one, targets)
+        options = UpOptions(services, build, Source(images) if images else None, new_secrets)
+        result = operate(one, environments, options)
+    write_up(result, as_json=as_json)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
+@json_option
+@click.pass_obj
+def down(file: str, targets: tuple[str, ...], as_json: bool) -> None:
+    """Stop and remove containers and networks; volumes and data stay.
+
+    \b
+    envmgr down dev
+    envmgr down dev stage prod infra
+    """
+    from envmgr.operations.down import down as operate
+    from envmgr.report.results import write_down
+
+    with session(file, as_json=as_json) as one:
+        result = operate(one, targets)
+    write_down(result, as_json=as_json)
+
+
+@click.command()
+@click.argument("target")
+@click.argument("services", nargs=-1)
+@json_option
+@click.pass_obj
+def restart(file: str, target: str, services: tuple[str, ...], as_json: bool) -> None:
+    """Restart a target, or some services of it, and prove them healthy.
+
+    \b
+    envmgr restart dev
+    envmgr restart dev worker
+    """
+    from envmgr.operations.restart import restart as operate
+    from envmgr.report.results import write_up
+
+    with session(file, as_json=as_json) as one:
+        result = operate(one, target, services)
+    write_up(result, as_json=as_json, verb="restarted")
+
+
+@click.command()
+@click.argument("target")
+@click.option("--protected", is_flag=True, help="The target may be a protected one.")
+@click.option("--yes", is_flag=True, help="Do not ask for the target's name; for machines.")
+@json_option
+@click.pass_obj
+def destroy(file: str, target: str, protected: bool, yes: bool, as_json: bool) -> None:
+    """Delete a target with its volumes, databases and keys, after showing what would be lost.
+
+    \b
+    envmgr destroy dev
+    envmgr destroy prod --protected
+    """
+    from envmgr.operations.destroy import destroy as operate
+    from envmgr.report.results import write_down
+
+    with session(file, as_json=as_json, is_quiet=not as_json and not yes) as one:
+        result = operate(one, target, _confirmation(yes), protected=protected)
+    write_down(result, as_json=as_json, verb="destroyed")
+
+
+def _split(one: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tell targets from the services of a single target: `dev worker`."""
+    known = {stack.target for stack in one.project.system.stacks}
+    targets = tuple(name for name in names if name in known)
+    others = tuple(name for name in names if name not in known)
+    if len(targets) == 1 and names[0] in known:
+        return targets, others
+    return names, ()
+
+
+def _confirmation(yes: bool) -> Callable[[str, tuple[Loss, ...]], None]:
+    import sys
+
+    from envmgr.errors import UsageError
+    from envmgr.report.results import write_losses
+
+    def confirm(target: str, losses: tuple[Loss, ...]) -> None:
+        write_losses(target, losses)
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "there is no terminal to ask on", state="Nothing was deleted.", help=f"envmgr destroy {target} --yes"
+            )
+        typed = click.prompt(f"Type {target} to delete it", err=True, default="", show_default=False)
+        if typed != target:
+            raise UsageError(f"{typed!r} is not {target}", state="Nothing was deleted.")
+
+    return confirm

@@ -1,0 +1,1 @@
+"""Verdicts on services: from what the engine says, from probes, and the one loop that waits for them."""

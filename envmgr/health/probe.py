@@ -1,0 +1,79 @@
+"""Probes: prove a service from outside its process, with the environment's own credentials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from envmgr.engine.protocol import Engine
+from envmgr.errors import EngineError
+from envmgr.model.secret import Template
+from envmgr.model.stack import Command, CommandProbe, HttpProbe, Probe
+
+Locate = Callable[[str, str], str | None]
+"""(target, service) → id of a running container."""
+Fill = Callable[[Mapping[str, Template]], dict[str, str]]
+"""Puts the secrets' values into a command's variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """How one probe went."""
+
+    is_good: bool
+    message: str
+    latency: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """Runs probes."""
+
+    engine: Engine
+    fill: Fill
+    locate: Locate
+
+    def run(self, probe: Probe) -> ProbeResult:
+        """Run one probe; a failure is a result, never an exception."""
+        started = time.monotonic()
+        match probe:
+            case HttpProbe():
+                is_good, message = _get(probe)
+            case CommandProbe():
+                is_good, message = self._execute(probe.command)
+            case _:
+                assert_never(probe)
+        return ProbeResult(is_good, message, time.monotonic() - started)
+
+    def _execute(self, command: Command) -> tuple[bool, str]:
+        container = self.locate(command.target, command.service)
+        if container is None:
+            return False, f"{command.service} of {command.target} does not run"
+        try:
+            result = self.engine.exec(container, command.argv, self.fill(command.variables), command.timeout)
+        except EngineError as error:
+            return False, error.message
+        if result.exit_code == 0:
+            return True, ""
+        return False, _last_line(result.output) or f"exit code {result.exit_code}"
+
+
+def _get(probe: HttpProbe) -> tuple[bool, str]:
+    import httpx
+
+    url = f"http://127.0.0.1:{probe.port}{probe.path}"
+    try:
+        response = httpx.get(url, timeout=probe.timeout, trust_env=False)
+    except httpx.HTTPError as error:
+        return False, f"GET {url}: {str(error) or type(error).__name__}"
+    if response.is_success:
+        return True, ""
+    return False, f"GET {url}: {response.status_code} {_last_line(response.text)}"
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""

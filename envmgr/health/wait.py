@@ -1,0 +1,123 @@
+"""The one loop that waits for services: driven by the engine's events, one deadline per service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from envmgr.engine.protocol import EventStream
+from envmgr.health.probe import Prober, ProbeResult
+from envmgr.health.verdict import judge
+from envmgr.model.health import ServiceHealth, Verdict
+from envmgr.model.observed import Observed
+from envmgr.model.stack import CommandProbe, Service, Stack
+
+_POLL = 0.05
+"""Seconds between looks while a probe runs."""
+_LOOK = 1.0
+"""Seconds without an event after which to look anyway: settling and deadlines make no event."""
+_RETRY = 0.5
+"""Seconds between two runs of a probe that fails."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One service while it is waited for."""
+
+    service: Service
+    deadline: float
+    verdict: Verdict = Verdict.STARTING
+    reason: str = ""
+    probe: Future[ProbeResult] | None = None
+    probe_after: float = 0.0
+    latency: float | None = None
+    is_proven: bool = False
+
+
+@dataclass(slots=True)
+class Waiter:
+    """Waits for services of one stack until each has a final verdict or its own deadline has passed."""
+
+    stack: Stack
+    observe: Callable[[], Observed]
+    events: EventStream
+    prober: Prober
+    listen: Callable[[ServiceHealth], None]
+    restarts_before: Mapping[str, int] = field(default_factory=dict)
+
+    def wait(self, services: tuple[Service, ...]) -> tuple[ServiceHealth, ...]:
+        """Return a verdict per service; ends at once when one has failed for good.
+
+        A healthcheck that has passed needs no settling time; a failing one is no verdict before the deadline.
+        """
+        began = time.monotonic()
+        watched = [_Watched(service, began + service.start_seconds) for service in services]
+        with ThreadPoolExecutor(max_workers=max(1, len(watched))) as pool:
+            while not self._look(watched, pool, began):
+                self._pause(watched)
+        return tuple(self._health(one, began) for one in watched)
+
+    def _look(self, watched: list[_Watched], pool: ThreadPoolExecutor, began: float) -> bool:
+        """Judge every service once; tell whether the wait is over."""
+        observed = self.observe()
+        for one in watched:
+            before = (one.verdict, one.reason)
+            self._judge(one, observed, pool)
+            if (one.verdict, one.reason) != before:
+                self.listen(self._health(one, began))
+        over = [one for one in watched if self._is_over(one)]
+        return len(over) == len(watched) or any(not one.verdict.is_good for one in over)
+
+    def _judge(self, one: _Watched, observed: Observed, pool: ThreadPoolExecutor) -> None:
+        containers = observed.of(self.stack.compose_project, one.service.name)
+        verdict, reason = judge(one.service, containers, datetime.now(UTC), self.restarts_before)
+        if verdict is Verdict.HEALTHY and not one.is_proven:
+            verdict, reason = self._prove(one, pool)
+        one.verdict, one.reason = verdict, reason
+
+    def _prove(self, one: _Watched, pool: ThreadPoolExecutor) -> tuple[Verdict, str]:
+        probe = one.service.probe
+        if probe is None or _is_its_healthcheck(one.service):
+            one.is_proven = True
+            return Verdict.HEALTHY, ""
+        if one.probe is None:
+            if time.monotonic() >= one.probe_after:
+                one.probe = pool.submit(self.prober.run, probe)
+            return Verdict.STARTING, one.reason or "being probed"
+        if not one.probe.done():
+            return Verdict.STARTING, one.reason or "being probed"
+        result, one.probe = one.probe.result(), None
+        one.latency = result.latency
+        one.is_proven = result.is_good
+        one.probe_after = time.monotonic() + _RETRY
+        return (Verdict.HEALTHY, "") if result.is_good else (Verdict.STARTING, result.message)
+
+    def _is_over(self, one: _Watched) -> bool:
+        if one.verdict is Verdict.STARTING or one.verdict is Verdict.UNHEALTHY:
+            return time.monotonic() >= one.deadline
+        return True
+
+    def _pause(self, watched: list[_Watched]) -> None:
+        is_probing = any(one.probe is not None or one.probe_after > time.monotonic() for one in watched)
+        nearest = min((one.deadline for one in watched if not one.verdict.is_final), default=0.0)
+        self.events.get(max(0.01, min(_POLL if is_probing else _LOOK, nearest - time.monotonic())))
+
+    def _health(self, one: _Watched, began: float) -> ServiceHealth:
+        verdict, reason = one.verdict, one.reason
+        if verdict in (Verdict.STARTING, Verdict.UNHEALTHY) and time.monotonic() >= one.deadline:
+            verdict = Verdict.UNHEALTHY
+            reason = f"not healthy within {one.service.start_seconds:g} s: {reason}"
+        seconds = time.monotonic() - began
+        return ServiceHealth(self.stack.target, one.service.name, verdict, reason, one.latency, seconds)
+
+
+def _is_its_healthcheck(service: Service) -> bool:
+    """Tell whether the probe is the very command that the engine has just run."""
+    check, probe = service.healthcheck, service.probe
+    if check is None or not isinstance(probe, CommandProbe):
+        return False
+    inside = ("/bin/sh", "-c", *check.test[1:]) if check.test[0] == "CMD-SHELL" else check.test[1:]
+    return probe.command.argv == inside

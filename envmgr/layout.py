@@ -1,0 +1,38 @@
+"""Where things lie: paths inside a project's folder that several rooms have to agree on."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from envmgr import naming
+
+SPEC = "envmgr.toml"
+COMPOSE = "compose"
+"""Rendered and committed."""
+RUNTIME = ".envmgr"
+"""Written on the host at `up`, never committed: what reaches containers."""
+
+
+def compose_file(target: str) -> str:
+    """Name the Compose document of a target, as in `compose/`."""
+    return "docker-compose.base.yml" if target == naming.INFRA else f"docker-compose.app.{target}.yml"
+
+
+def substitutes_file(target: str) -> str:
+    """Name the document that puts recipe images in place of official ones."""
+    return compose_file(target).removesuffix(".yml") + ".recipes.yml"
+
+
+def env_file(target: str, service: str) -> PurePosixPath:
+    """Return the path of a service's env file, relative to the project's folder."""
+    return PurePosixPath(RUNTIME, target, "env", f"{service}.env")
+
+
+def secret_file(target: str, service: str, name: str) -> PurePosixPath:
+    """Return the path of one secret of one service, relative to the project's folder."""
+    return PurePosixPath(RUNTIME, target, "secrets", service, name)
+
+
+def operator_file(folder: Path, target: str) -> Path:
+    """Return the operator's own file of values for a target."""
+    return folder / f".env.{target}"

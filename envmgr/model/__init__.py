@@ -1,0 +1,1 @@
+"""Frozen values that stages hand to each other; no behaviour beyond asking them about themselves."""

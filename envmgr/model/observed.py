@@ -1,0 +1,166 @@
+"""What the engine says is there: one snapshot, taken once and then compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """A container's state, in the engine's words."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    REMOVING = "removing"
+    EXITED = "exited"
+    DEAD = "dead"
+
+
+class EngineHealth(StrEnum):
+    """What the engine concluded from a container's healthcheck."""
+
+    NONE = "none"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A published port as it stands."""
+
+    host_ip: str
+    port: int
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of this project, inspected."""
+
+    id: str
+    name: str
+    compose_project: str
+    service: str
+    number: int
+    image: str
+    """Reference it was created from."""
+    image_id: str
+    state: State
+    health: EngineHealth
+    exit_code: int
+    restart_count: int
+    is_oom_killed: bool
+    started_at: datetime | None
+    finished_at: datetime | None
+    labels: Mapping[str, str]
+    networks: Mapping[str, tuple[str, ...]]
+    """Network name → aliases there."""
+    ports: tuple[HostPort, ...]
+    revision: str
+    """Value of `ENVMGR_REVISION` in its environment, empty when absent."""
+    error: str = ""
+    """What the engine said when it could not start it."""
+    memory_limit: int = 0
+    """Bytes; 0 is none."""
+    cpu_limit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignContainer:
+    """A container of somebody else, as far as it can be in the way."""
+
+    name: str
+    compose_project: str
+    ports: tuple[HostPort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedNetwork:
+    """A network of the host, of whichever project."""
+
+    name: str
+    subnets: tuple[str, ...]
+    labels: Mapping[str, str]
+    compose_project: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedVolume:
+    """A volume of this project."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything on one engine that concerns one project, at one moment."""
+
+    containers: tuple[Container, ...]
+    foreign: tuple[ForeignContainer, ...]
+    networks: tuple[ObservedNetwork, ...]
+    volumes: tuple[ObservedVolume, ...]
+
+    def of(self, compose_project: str, service: str | None = None) -> tuple[Container, ...]:
+        """Return the containers of a Compose project, or of one service of it, in order of name."""
+        return tuple(
+            sorted(
+                (c for c in self.containers if c.compose_project == compose_project and service in (None, c.service)),
+                key=lambda c: (c.service, c.number),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine that the engine runs on."""
+
+    cpus: int
+    memory: int
+    """Bytes."""
+    engine_version: str
+    compose_version: str
+    is_local: bool
+    """The engine's published loopback ports are this machine's."""
+    free_disk: int | None = None
+    """Bytes free where the engine keeps its data; None when that cannot be seen from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """An image that the engine has."""
+
+    id: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRun:
+    """One run of a container's healthcheck."""
+
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """How a command inside a container ended."""
+
+    exit_code: int
+    output: str
+    """stdout and stderr, as they came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to a container of this project."""
+
+    action: str
+    """start, die, oom, health_status, destroy."""
+    container_id: str
+    service: str

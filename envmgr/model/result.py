@@ -1,0 +1,104 @@
+"""What operations give back; `report` shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from envmgr.model.health import ServiceHealth
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a service listens on the host."""
+
+    target: str
+    service: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpResult:
+    """Stacks that were brought up and proven."""
+
+    targets: tuple[str, ...]
+    services: tuple[ServiceHealth, ...]
+    addresses: tuple[Address, ...]
+    seconds: float
+    changed: int
+    """Containers that were created, recreated or started."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownResult:
+    """Stacks that were taken down."""
+
+    targets: tuple[str, ...]
+    removed: tuple[str, ...]
+    """Names of containers."""
+    kept: tuple[str, ...]
+    """Names of volumes that stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """One probe of `health`."""
+
+    target: str
+    service: str
+    what: str
+    """`container`, or what was proven: `as dev_app_1`."""
+    verdict: str
+    is_good: bool
+    reason: str
+    latency: float | None
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthResult:
+    """All probes of some targets, run at once."""
+
+    probes: tuple[ProbeReport, ...]
+    seconds: float
+
+    @property
+    def is_good(self) -> bool:
+        """Everything that was asked is healthy."""
+        return bool(self.probes) and all(probe.is_good for probe in self.probes)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRow:
+    """One container, for `ps` and `status`."""
+
+    target: str
+    service: str
+    container: str
+    verdict: str
+    reason: str
+    image: str
+    uptime: float | None
+    """Seconds."""
+    restarts: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class StackRow:
+    """One stack, for `status`."""
+
+    target: str
+    state: str
+    """`up`, `partly up`, `down`."""
+    services_up: int
+    services: int
+    is_protected: bool
+    rows: tuple[ContainerRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One thing that `destroy` would delete."""
+
+    what: str
+    amount: str

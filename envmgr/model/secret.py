@@ -1,0 +1,48 @@
+"""Text that may hold secrets: references while it travels through documents, redacted values at the last step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Encoding = Literal["plain", "url", "sha256"]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """A secret by name, never its value."""
+
+    name: str
+    scope: str
+    """The target whose secrets hold it: an environment, or `infra`."""
+    encoding: Encoding = "plain"
+    """`url` percent-encodes for a URL's user part, `sha256` gives 64 hexadecimal digits."""
+
+
+Template = tuple[str | SecretRef, ...]
+"""Literal text and references, joined without anything between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretValue:
+    """A secret's value; its repr, str and format are redacted, `reveal` is the one way out."""
+
+    _value: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """Return the value."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "SecretValue(********)"
+
+    def __str__(self) -> str:
+        return "********"
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a secret is not serialised")
+
+
+def references(template: Template) -> tuple[SecretRef, ...]:
+    """Return the secrets that a template needs."""
+    return tuple(part for part in template if isinstance(part, SecretRef))

@@ -1,0 +1,323 @@
+"""One resolved environment, or the shared base: everything that later stages need, and no secret's value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from envmgr.model.secret import SecretRef, Template
+
+
+class Condition(StrEnum):
+    """When a dependency counts as met; the words are Compose's."""
+
+    STARTED = "service_started"
+    HEALTHY = "service_healthy"
+    COMPLETED = "service_completed_successfully"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How an image is built from the project's own source."""
+
+    name: str
+    context: str
+    """Folder, relative to the spec."""
+    dockerfile: str
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a container runs."""
+
+    reference: str
+    """repository:tag."""
+    build: Build | None = None
+    major: str = ""
+    """Major version of a server that keeps data, else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A port of a container on the host."""
+
+    target: int
+    published: int
+    host_ip: str = "127.0.0.1"
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeMount:
+    """A named volume inside a container."""
+
+    volume: str
+    """Key in the stack's volumes."""
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigMount:
+    """A rendered file, mounted read-only."""
+
+    path: str
+    """Where it is rendered, relative to the rendered folder."""
+    target: str
+    template: str
+    """Path of its template below `templates/`."""
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretMount:
+    """A file under /run/secrets."""
+
+    name: str
+    content: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """A writable place in memory."""
+
+    target: str
+    megabytes: int = 16
+    mode: str = "1777"
+
+
+@dataclass(frozen=True, slots=True)
+class Healthcheck:
+    """What the engine runs inside the container; times in seconds."""
+
+    test: tuple[str, ...]
+    interval: float = 15
+    timeout: float = 5
+    retries: int = 3
+    start_interval: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Limits and reservations of one container."""
+
+    cpus: float
+    memory: int
+    """Bytes."""
+    pids: int
+    cpus_reserved: float | None = None
+    memory_reserved: int | None = None
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Another service of the same stack that has to come first."""
+
+    service: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program run inside a running container; succeeds with exit code 0."""
+
+    target: str
+    """Target whose stack holds the service."""
+    service: str
+    argv: tuple[str, ...]
+    variables: Mapping[str, Template] = field(default_factory=dict)
+    """Handed over as variables, so that no value stands on a command line."""
+    timeout: float = 10
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe:
+    """A GET on a published port; 2xx is healthy."""
+
+    port: int
+    path: str
+    timeout: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CommandProbe:
+    """A command inside a container; exit code 0 is healthy."""
+
+    command: Command
+
+
+Probe = HttpProbe | CommandProbe
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service, resolved."""
+
+    name: str
+    kind: str
+    image: Image
+    user: str
+    """Numeric uid:gid."""
+    command: tuple[str, ...]
+    resources: Resources
+    start_seconds: float
+    """Its own deadline from start to proven healthy."""
+    stop_seconds: float
+    is_job: bool = False
+    """Runs once; exit 0 is success."""
+    replicas: int = 1
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Known from the spec alone; rendered into the document."""
+    supplied: tuple[str, ...] = ()
+    """Names of declared variables whose values come from the `.env` files."""
+    templated: Mapping[str, Template] = field(default_factory=dict)
+    """Variables that hold a secret because the spec says so; they reach the service's env file only."""
+    secrets: tuple[SecretMount, ...] = ()
+    configs: tuple[ConfigMount, ...] = ()
+    ports: tuple[Publication, ...] = ()
+    volumes: tuple[VolumeMount, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = (Tmpfs("/tmp"),)  # noqa: S108 - a path inside the container
+    networks: tuple[str, ...] = ()
+    """Keys in the stack's networks."""
+    healthcheck: Healthcheck | None = None
+    depends_on: tuple[Dependency, ...] = ()
+    uses: tuple[str, ...] = ()
+    """Services of the base that it needs."""
+    stop_signal: str | None = None
+    shm_megabytes: int | None = None
+    probe: Probe | None = None
+    """Proves it from outside, after its healthcheck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network of a stack."""
+
+    key: str
+    name: str
+    subnet: str
+    is_internal: bool
+    is_external: bool = False
+    """Made by envmgr before Compose runs, because the base's containers join it too."""
+    allows_neighbours: bool = True
+    masquerades: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One named volume of a stack."""
+
+    key: str
+    name: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an environment owns inside a shared server, as commands that create or repair it, find it and revoke it."""
+
+    server: str
+    """Service of the base."""
+    title: str
+    """`database dev_chat`."""
+    exists: Command
+    """Exit code 0 and `yes` on stdout when the environment already owns it."""
+    ensure: Command
+    """Idempotent."""
+    measure: Command
+    """Prints one line: what would be lost."""
+    revoke: Command
+    """Idempotent; deletes the data too."""
+    probe: Command
+    """Authenticates as the environment."""
+
+
+class Origin(StrEnum):
+    """Where the value of a needed secret comes from."""
+
+    GENERATED = "generated"
+    """envmgr makes it when nobody has set it."""
+    OPERATOR = "operator"
+    """Only the operator can know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A value that a stack needs from the `.env` files."""
+
+    name: str
+    scope: str
+    """Target whose files hold it."""
+    is_secret: bool
+    origin: Origin
+    is_required: bool = True
+    default: str | None = None
+    from_shell: bool = False
+    place: str = ""
+    """Dotted place in the spec that asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One Compose project, resolved."""
+
+    project: str
+    target: str
+    """Environment name, or `infra`."""
+    compose_project: str
+    services: tuple[Service, ...]
+    networks: tuple[Network, ...]
+    volumes: tuple[Volume, ...]
+    needed: tuple[Needed, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    prefix: str = ""
+    is_protected: bool = False
+    is_base: bool = False
+
+    def service(self, name: str) -> Service:
+        """Return a service; `KeyError` when it does not exist."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
+
+    def network(self, key: str) -> Network:
+        """Return a network; `KeyError` when it does not exist."""
+        for network in self.networks:
+            if network.key == key:
+                return network
+        raise KeyError(key)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Every stack of one project."""
+
+    project: str
+    base: Stack
+    environments: tuple[Stack, ...]
+    substitutes: Mapping[str, str]
+    """Official image → recipe image, for a host that reaches no registry."""
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """The base first."""
+        return (self.base, *self.environments)
+
+    def stack(self, target: str) -> Stack:
+        """Return the stack of a target; `KeyError` when it does not exist."""
+        for stack in self.stacks:
+            if stack.target == target:
+                return stack
+        raise KeyError(target)
+
+
+def secret_references(stack: Stack) -> tuple[SecretRef, ...]:
+    """Return every secret that a stack's services mention, each once."""
+    templates = [mount.content for service in stack.services for mount in service.secrets]
+    templates += [value for service in stack.services for value in service.templated.values()]
+    found = (part for template in templates for part in template if isinstance(part, SecretRef))
+    return tuple(dict.fromkeys(found))

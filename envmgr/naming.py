@@ -1,0 +1,87 @@
+"""Every name and label key that envmgr generates; no other module composes one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+"""Projects, environments and services: what Compose, DNS and a registry path all accept."""
+NAME_LENGTH = 40
+"""`<project>-<environment>-<service>-<n>` stays a valid DNS label of 63 characters only when its parts are short."""
+PREFIX = re.compile(r"[a-z][a-z0-9]*_")
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+INFRA = "infra"
+"""The target, and the last part of the Compose project, of the shared base."""
+DEFAULTS = "defaults"
+"""`[environments.defaults]` is no environment."""
+
+LABEL_PROJECT = "envmgr.project"
+LABEL_ENVIRONMENT = "envmgr.env"
+LABEL_SERVICE = "envmgr.service"
+LABEL_KIND = "envmgr.kind"
+LABEL_HASH = "envmgr.hash"
+"""Hash of the resolved service and its configuration files. On containers only: a changed label recreates them."""
+LABEL_JOB = "envmgr.job"
+LABEL_PROTECT = "envmgr.protect"
+LABEL_SOURCE = "envmgr.image.source"
+"""On volumes: `registry` or `recipes`, what first wrote to it."""
+LABEL_MAJOR = "envmgr.image.major"
+"""On volumes: major version of the server that first wrote to it."""
+LABEL_CONTEXT = "envmgr.context"
+"""On built images: hash of what they were built from."""
+LABEL_RECIPE = "envmgr.recipe"
+"""On recipe images: name of the recipe."""
+
+REVISION = "ENVMGR_REVISION"
+"""Variable in each service's env file that changes with any of its variables and secrets: Compose sees a changed env
+file, and does not see a changed secret file."""
+
+
+def slug(text: str) -> str:
+    """Return a valid name near `text`, for a suggestion."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    dashed = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    return dashed.lstrip("0123456789-")[:NAME_LENGTH].strip("-") or "app"
+
+
+def compose_project(project: str, target: str) -> str:
+    """Name the Compose project of an environment, or of the base when `target` is `infra`."""
+    return f"{project}-{target}"
+
+
+def container_name(project: str, target: str, service: str, number: int = 1) -> str:
+    """Name a container as Compose does."""
+    return f"{project}-{target}-{service}-{number}"
+
+
+def data_network(project: str, target: str) -> str:
+    """Name the internal network on which the services of one target talk."""
+    return f"{project}-{target}-data"
+
+
+def publish_network(project: str, target: str) -> str:
+    """Name the bridge through which ports are published on the host."""
+    return f"{project}-{target}-publish"
+
+
+def egress_network(project: str, target: str) -> str:
+    """Name the bridge through which services reach the outside."""
+    return f"{project}-{target}-egress"
+
+
+def built_image(project: str, build: str, environment: str) -> str:
+    """Name the image that an environment builds for itself, so that building for dev never changes prod's."""
+    return f"{project}-{build}:{environment}"
+
+
+def sql_name(text: str) -> str:
+    """Turn a name into one that needs no quoting in SQL."""
+    return text.replace("-", "_")
+
+
+def short_hash(data: bytes, length: int = 12) -> str:
+    """Return the first hexadecimal digits of a SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:length]

@@ -1,0 +1,90 @@
+"""Delete a target with its data, after showing what would be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from envmgr import naming
+from envmgr.errors import EngineError, UsageError
+from envmgr.model.observed import State
+from envmgr.model.result import DownResult, Loss
+from envmgr.model.stack import Stack
+from envmgr.operations.down import refuse_under_environments, take_down
+from envmgr.operations.session import Session
+from envmgr.operations.values import vault_of
+from envmgr.secrets.deliver import withdraw
+
+_BASE_WAIT = 600
+
+Confirm = Callable[[str, tuple[Loss, ...]], None]
+"""(target, losses) → returns when the operator agrees, raises otherwise."""
+
+
+def destroy(session: Session, target: str, confirm: Confirm, *, protected: bool) -> DownResult:
+    """Delete a target's containers, networks, volumes and everything that it owns in shared servers.
+
+    Raises: `UsageError` for a protected target without its own flag, for the base under a running environment, and when
+    the operator does not agree; `EngineError` when the shared servers that hold its data do not run.
+    """
+    (stack,) = session.project.stacks((target,))
+    if stack.is_protected and not protected:
+        raise UsageError(
+            f"{target} is protected", state="Nothing was deleted.", help=f"envmgr destroy {target} --protected"
+        )
+    vault_of(session, session.project.system.stacks)
+    locked = session.project.system.environments if stack.is_base else (stack,)
+    with session.locks.acquire_all(tuple(one.target for one in locked)):
+        if stack.is_base:
+            refuse_under_environments(session, session.observe(), besides=())
+        confirm(target, losses(session, stack))
+        with session.locks.acquire(naming.INFRA, wait=_BASE_WAIT):
+            return _delete(session, stack)
+
+
+def losses(session: Session, stack: Stack) -> tuple[Loss, ...]:
+    """Return what would be lost.
+
+    Raises: `EngineError` when a shared server that holds data of it does not run.
+    """
+    observed = session.observe()
+    names = {volume.name for volume in stack.volumes}
+    found = [Loss(f"volume {v.name}", "all its data") for v in observed.volumes if v.name in names]
+    found += [Loss(f"container {c.name}", "") for c in observed.of(stack.compose_project)]
+    if _base_has_data(session):
+        _require_servers(session, stack)
+        provisioner = session.provisioner()
+        found += [Loss(g.title, provisioner.measure(g)) for g in stack.grants if provisioner.exists(g)]
+    return tuple(found)
+
+
+def _delete(session: Session, stack: Stack) -> DownResult:
+    removed = take_down(session, stack)
+    if _base_has_data(session):
+        provisioner = session.provisioner()
+        for grant in stack.grants:
+            session.step(stack.target, f"deleting the {grant.title}")
+            provisioner.revoke(grant)
+    existing = {volume.name for volume in session.observe().volumes}
+    for volume in stack.volumes:
+        if volume.name in existing:
+            session.step(stack.target, f"deleting volume {volume.name}")
+            session.engine.remove_volume(volume.name)
+    withdraw(session.project.folder, stack.target)
+    return DownResult((stack.target,), removed, ())
+
+
+def _base_has_data(session: Session) -> bool:
+    names = {volume.name for volume in session.project.system.base.volumes}
+    return any(volume.name in names for volume in session.observe().volumes)
+
+
+def _require_servers(session: Session, stack: Stack) -> None:
+    base = session.project.system.base
+    observed = session.observe()
+    for server in sorted({grant.server for grant in stack.grants}):
+        if not any(c.state is State.RUNNING for c in observed.of(base.compose_project, server)):
+            raise EngineError(
+                f"{server} of {base.target} does not run, and it may hold data of {stack.target}",
+                state="Nothing was deleted.",
+                help=f"envmgr up {base.target}",
+            )

@@ -1,0 +1,76 @@
+"""Take stacks down; volumes always stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from envmgr import naming
+from envmgr.errors import UsageError
+from envmgr.model.observed import Observed, State
+from envmgr.model.result import DownResult
+from envmgr.model.stack import Stack
+from envmgr.operations.base import disconnect
+from envmgr.operations.session import Session
+
+_BASE_WAIT = 600
+_SECONDS = 60
+"""For Compose itself, besides the services' own time to stop."""
+
+
+def down(session: Session, targets: tuple[str, ...]) -> DownResult:
+    """Stop and remove the containers and networks of some targets.
+
+    Raises: `UsageError` when the base would be taken from under an environment that runs.
+    """
+    stacks = session.project.stacks(targets)
+    environments = tuple(stack for stack in stacks if not stack.is_base)
+    takes_base = any(stack.is_base for stack in stacks)
+    # Nobody may bring an environment up while its base goes away.
+    locked = session.project.system.environments if takes_base else environments
+    with session.locks.acquire_all(tuple(stack.target for stack in locked)):
+        if takes_base:
+            refuse_under_environments(session, session.observe(), besides=targets)
+        removed = [name for stack in environments for name in take_down(session, stack)]
+        if takes_base:
+            with session.locks.acquire(naming.INFRA, wait=_BASE_WAIT):
+                removed += take_down(session, session.project.system.base)
+    return DownResult(tuple(s.target for s in stacks), tuple(removed), _kept(session, stacks))
+
+
+def refuse_under_environments(session: Session, observed: Observed, besides: tuple[str, ...]) -> None:
+    """Refuse while an environment that is not taken down too still runs.
+
+    Raises: `UsageError`.
+    """
+    running = [
+        stack.target
+        for stack in session.project.system.environments
+        if stack.target not in besides and any(c.state is State.RUNNING for c in observed.of(stack.compose_project))
+    ]
+    if running:
+        raise UsageError(
+            f"{naming.INFRA} carries {', '.join(running)}, which still run",
+            state="Nothing was stopped.",
+            help=f"envmgr down {' '.join(running)} {naming.INFRA}",
+        )
+
+
+def take_down(session: Session, stack: Stack) -> tuple[str, ...]:
+    """Stop and remove a stack's containers and networks; return the containers' names."""
+    observed = session.observe()
+    names = tuple(container.name for container in observed.of(stack.compose_project))
+    if names:
+        session.step(stack.target, f"stopping {', '.join(names)}")
+    patience = _SECONDS + max((service.stop_seconds for service in stack.services), default=0)
+    files = tuple(Path(file) for file in session.compose_files(stack, uses_recipes=False))
+    session.engine.compose_down(files, stack.compose_project, deadline=patience)
+    for network in stack.networks:
+        if network.is_external and any(n.name == network.name for n in observed.networks):
+            disconnect(session, stack, observed)
+            session.engine.remove_network(network.name)
+    return names
+
+
+def _kept(session: Session, stacks: tuple[Stack, ...]) -> tuple[str, ...]:
+    names = {volume.name for stack in stacks for volume in stack.volumes}
+    return tuple(volume.name for volume in session.observe().volumes if volume.name in names)

@@ -1,0 +1,113 @@
+"""Where a host's images come from: chosen once, and kept by the volumes that they have written to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from envmgr import naming
+from envmgr.errors import EngineError, PreflightError, Problem, UsageError
+from envmgr.model.observed import Observed, ObservedVolume
+from envmgr.operations.session import Session
+
+_REGISTRY_SECONDS = 15
+
+
+class Source(StrEnum):
+    """Where the images of servers come from."""
+
+    REGISTRY = "registry"
+    RECIPES = "recipes"
+
+
+def choose_source(session: Session, observed: Observed, requested: Source | None) -> Source:
+    """Return where images come from on this host: once there is data, as it was when the data was first written.
+
+    Raises: `UsageError` when something else is requested, `EngineError` when no source can serve.
+    """
+    volumes = base_volumes(session, observed)
+    recorded = next((Source(v.labels[naming.LABEL_SOURCE]) for v in volumes if naming.LABEL_SOURCE in v.labels), None)
+    if recorded is not None:
+        if requested not in (None, recorded):
+            raise UsageError(
+                f"--images {requested}: this host's volumes were written by images from {recorded}",
+                state="Nothing was started.",
+                help=f"Leave --images out, or start with empty volumes: envmgr destroy {naming.INFRA}",
+            )
+        return recorded
+    if requested is not None:
+        return requested
+    if volumes:
+        raise UsageError(
+            f"volume {volumes[0].name} was not made by envmgr: which images wrote to it is unknown",
+            state="Nothing was started.",
+            help="Say which: --images registry, or --images recipes.",
+        )
+    return _first_choice(session)
+
+
+def base_volumes(session: Session, observed: Observed) -> tuple[ObservedVolume, ...]:
+    """Return the volumes of the base that exist."""
+    names = {volume.name for volume in session.project.system.base.volumes}
+    return tuple(volume for volume in observed.volumes if volume.name in names)
+
+
+def _first_choice(session: Session) -> Source:
+    system = session.project.system
+    images = [
+        service.image.reference for stack in system.stacks for service in stack.services if not service.image.build
+    ]
+    missing = [reference for reference in dict.fromkeys(images) if session.engine.image(reference) is None]
+    if not missing or session.engine.registry_answers(missing[0], _REGISTRY_SECONDS):
+        return Source.REGISTRY
+    without = [reference for reference in missing if reference not in system.substitutes]
+    if without:
+        raise EngineError(
+            f"no registry answers for {without[0]}, and no recipe builds it",
+            state="Nothing was started.",
+            help="Check the host's way to the registry, or add a recipe.",
+        )
+    session.note("", "no registry answers: images are built from distribution packages, and this host keeps to that")
+    return Source.RECIPES
+
+
+def check_volumes(session: Session, observed: Observed, source: Source) -> None:
+    """Refuse to open a volume with an image of the other source or another major version.
+
+    Raises: `PreflightError`.
+    """
+    base = session.project.system.base
+    found = {volume.name: volume.labels for volume in observed.volumes}
+    problems = []
+    for volume in base.volumes:
+        labels = found.get(volume.name, {})
+        major = base.service(volume.service).image.major
+        written = labels.get(naming.LABEL_MAJOR, major)
+        if written != major:
+            problems.append(
+                Problem(
+                    f"volume {volume.name} was written by version {written}, the spec says {major}",
+                    path=f"infra.{volume.service}.version",
+                    hint=f'set version back to "{written}"; the data stays as it is',
+                )
+            )
+        if labels.get(naming.LABEL_SOURCE, source) != source:
+            problems.append(Problem(f"volume {volume.name} was written by images from {labels[naming.LABEL_SOURCE]}"))
+    if problems:
+        raise PreflightError("the start was refused", tuple(problems), state="Nothing was started.")
+
+
+def create_volumes(session: Session, observed: Observed, source: Source) -> None:
+    """Make the base's volumes with labels that say what writes to them first; existing ones stay as they are."""
+    base = session.project.system.base
+    existing = {volume.name for volume in observed.volumes}
+    for volume in base.volumes:
+        if volume.name not in existing:
+            labels = {
+                naming.LABEL_PROJECT: base.project,
+                naming.LABEL_ENVIRONMENT: base.target,
+                naming.LABEL_SERVICE: volume.service,
+                naming.LABEL_SOURCE: source.value,
+                naming.LABEL_MAJOR: base.service(volume.service).image.major,
+                **({naming.LABEL_PROTECT: "true"} if base.is_protected else {}),
+            }
+            session.engine.create_volume(volume.name, labels)

@@ -1,0 +1,88 @@
+"""Open a project: read its spec and resolve it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from envmgr import naming
+from envmgr.catalog.registry import INFRA, SERVICES
+from envmgr.errors import Problem, SpecError, UsageError
+from envmgr.model.stack import Service, Stack, System
+from envmgr.resolve.system import resolve
+from envmgr.spec.kinds import KindOptions
+from envmgr.spec.load import LoadedSpec, load
+from envmgr.spec.recipes import Recipe, read_recipes
+from envmgr.spec.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's folder and everything that its spec says."""
+
+    folder: Path
+    system: System
+    recipes: Mapping[str, Recipe]
+    recipes_folder: Path
+
+    def stacks(self, targets: tuple[str, ...]) -> tuple[Stack, ...]:
+        """Return the stacks of some targets, the base first.
+
+        Raises: `UsageError` for a target that the spec does not have.
+        """
+        known = [stack.target for stack in self.system.stacks]
+        for target in targets:
+            if target not in known:
+                raise UsageError(
+                    f"{target} is neither an environment nor {naming.INFRA}{_hint(target, known)}",
+                    help=f"known: {', '.join(known)}",
+                )
+        return tuple(stack for stack in self.system.stacks if stack.target in targets)
+
+    def services(self, stack: Stack, names: tuple[str, ...]) -> tuple[Service, ...]:
+        """Return some services of a stack, all when none is named.
+
+        Raises: `UsageError` for a service that the stack does not have.
+        """
+        known = [service.name for service in stack.services]
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"{stack.target} has no service {name}{_hint(name, known)}", help=f"known: {', '.join(known)}"
+                )
+        return tuple(service for service in stack.services if not names or service.name in names)
+
+
+def open_project(file: Path) -> Project:
+    """Read and resolve a spec.
+
+    Raises: `SpecError` with every problem.
+    """
+    options = KindOptions(
+        infra={name: kind.Options for name, kind in INFRA.items()},
+        services={name: kind.Options for name, kind in SERVICES.items()},
+    )
+    loaded = load(file, options)
+    folder = file.resolve().parent
+    recipes_folder = folder / loaded.spec.images.recipes
+    recipes = read_recipes(recipes_folder)
+    return Project(folder, _resolve(loaded, recipes, file), recipes, recipes_folder)
+
+
+def _resolve(loaded: LoadedSpec, recipes: Mapping[str, Recipe], file: Path) -> System:
+    try:
+        return resolve(loaded.spec, recipes)
+    except SpecError as error:
+        problems = tuple(_placed(loaded, problem, str(file)) for problem in error.problems)
+        raise SpecError(f"{file} is not valid", problems) from error
+
+
+def _placed(loaded: LoadedSpec, problem: Problem, file: str) -> Problem:
+    line, column = loaded.locate(problem.path)
+    return replace(problem, file=file, line=line, column=column)
+
+
+def _hint(word: str, known: list[str]) -> str:
+    near = did_you_mean(word, known)
+    return f" ({near})" if near else ""

@@ -1,0 +1,125 @@
+"""Start services of one stack in the order of their dependencies, and prove each before the next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from envmgr import naming
+from envmgr.errors import EngineError
+from envmgr.health.wait import Waiter
+from envmgr.model.health import ServiceHealth
+from envmgr.model.observed import Container, EngineHealth, Observed, State
+from envmgr.model.progress import Progress
+from envmgr.model.stack import Service, Stack
+from envmgr.operations.diagnosis import not_healthy, running_state
+from envmgr.operations.image_source import Source
+from envmgr.operations.images import effective_ids
+from envmgr.operations.order import waves
+from envmgr.operations.session import Session
+from envmgr.render.files import service_hashes
+
+_COMPOSE_SECONDS = 180
+"""Creating and replacing containers; a replaced one has its own time to stop besides."""
+_HALF_REPLACED = re.compile(r"[0-9a-f]{12}_.+")
+"""Compose's name for a container on its way out, or not yet in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the containers of a stack should carry."""
+
+    hashes: Mapping[str, str]
+    revisions: Mapping[str, str]
+    image_ids: Mapping[str, str]
+
+
+def desired(session: Session, stack: Stack, revisions: Mapping[str, str], source: Source) -> Desired:
+    """Return what the containers of a stack should carry."""
+    hashes = service_hashes(stack, session.project.folder)
+    return Desired(hashes, revisions, effective_ids(session, stack, source))
+
+
+def start(
+    session: Session, stack: Stack, services: tuple[Service, ...], wanted: Desired, source: Source
+) -> tuple[tuple[ServiceHealth, ...], int]:
+    """Start what is not as it should be; return the verdicts and how many services were touched.
+
+    Raises: `NotHealthyError` with the first cause.
+    """
+    healths: list[ServiceHealth] = []
+    touched = 0
+    _remove_leftovers(session, stack)
+    with session.engine.events(stack.project) as events:
+        for wave in waves(stack, services):
+            observed = session.observe()
+            pending = tuple(s for s in wave if not is_as_wanted(stack, s, observed, wanted))
+            if pending:
+                session.step(stack.target, f"starting {', '.join(service.name for service in pending)}")
+                _compose_up(session, stack, pending, source)
+                touched += len(pending)
+            kept = {c.id: c.restart_count for s in wave if s not in pending for c in _of(stack, s, observed)}
+            waiter = Waiter(
+                stack, session.observe, events, session.prober(), lambda h: session.listen(Progress(h)), kept
+            )
+            verdicts = waiter.wait(wave)
+            healths += verdicts
+            if not all(health.verdict.is_good for health in verdicts):
+                raise not_healthy(session, stack, tuple(healths))
+    return tuple(healths), touched
+
+
+def is_as_wanted(stack: Stack, service: Service, observed: Observed, wanted: Desired) -> bool:
+    """Tell whether a service's containers run, or a job has succeeded, with the very definition that is wanted."""
+    containers = _of(stack, service, observed)
+    return len(containers) == service.replicas and all(_matches(service, c, wanted) for c in containers)
+
+
+def _matches(service: Service, container: Container, wanted: Desired) -> bool:
+    if service.is_job:
+        is_alive = container.state is State.EXITED and container.exit_code == 0
+    else:
+        is_alive = container.state is State.RUNNING and container.health is not EngineHealth.UNHEALTHY
+    return (
+        is_alive
+        and container.labels.get(naming.LABEL_HASH) == wanted.hashes[service.name]
+        and container.revision == wanted.revisions[service.name]
+        and container.image_id == wanted.image_ids[service.name]
+    )
+
+
+def _of(stack: Stack, service: Service, observed: Observed) -> tuple[Container, ...]:
+    return observed.of(stack.compose_project, service.name)
+
+
+def _compose_up(session: Session, stack: Stack, services: tuple[Service, ...], source: Source) -> None:
+    files = session.compose_files(stack, uses_recipes=source is Source.RECIPES)
+    deadline = _COMPOSE_SECONDS + max(service.stop_seconds for service in services)
+    try:
+        session.engine.compose_up(
+            tuple(Path(file) for file in files),
+            stack.compose_project,
+            tuple(service.name for service in services),
+            deadline=deadline,
+        )
+    except EngineError as error:
+        raise EngineError(
+            f"{stack.target}: {error.message}",
+            state=running_state(stack, session.observe()),
+            help=error.help or f"envmgr up {stack.target}",
+            details=error.details,
+        ) from error
+
+
+def _remove_leftovers(session: Session, stack: Stack) -> None:
+    """Remove what is not to run: services that left the spec, and containers of a replacement that was cut short."""
+    known = {service.name for service in stack.services}
+    for container in session.observe().of(stack.compose_project):
+        if container.service not in known:
+            session.note(stack.target, f"removing {container.name}: the spec no longer has {container.service}")
+            session.engine.remove_container(container.id)
+        elif _HALF_REPLACED.fullmatch(container.name):
+            session.note(stack.target, f"removing {container.name}: left by a command that was cut short")
+            session.engine.remove_container(container.id)

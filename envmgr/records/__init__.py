@@ -1,0 +1,1 @@
+"""What has to be remembered between commands: locks."""

@@ -1,0 +1,210 @@
+"""A stack becomes a Compose document, as plain data in a stable order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from envmgr import layout, naming
+from envmgr.model.stack import Healthcheck, Network, Publication, Service, Stack, Tmpfs, Volume
+
+Document = dict[str, Any]
+_MEGABYTE = 1024**2
+_UP = ".."
+"""From `compose/` to the project's folder."""
+
+
+def document(stack: Stack, config_hashes: Mapping[str, str]) -> Document:
+    """Return the document of a stack; `config_hashes` maps a rendered file's path to the hash of its content."""
+    parts: Document = {
+        "name": stack.compose_project,
+        "services": {s.name: _service(stack, s, config_hashes) for s in stack.services},
+        "networks": {n.key: _network(stack, n) for n in stack.networks},
+        "volumes": {v.key: _volume(stack, v) for v in stack.volumes},
+        "secrets": {
+            _secret_key(s, m.name): {"file": f"{_UP}/{layout.secret_file(stack.target, s.name, m.name)}"}
+            for s in stack.services
+            for m in s.secrets
+        },
+    }
+    return {key: value for key, value in parts.items() if value}
+
+
+def substitutes(stack: Stack, images: Mapping[str, str]) -> Document | None:
+    """Return the document that puts recipe images in place, None when the stack has no image that a recipe replaces."""
+    services = {
+        s.name: {"image": images[s.image.reference], "pull_policy": "never"}
+        for s in stack.services
+        if s.image.reference in images
+    }
+    return {"name": stack.compose_project, "services": services} if services else None
+
+
+def service_hash(body: Document, contents: list[str]) -> str:
+    """Hash a service and the configuration that it mounts; its number of replicas recreates nothing."""
+    stable = {key: value for key, value in body.items() if key != "scale"}
+    return naming.short_hash(json.dumps([stable, contents], sort_keys=True).encode(), 16)
+
+
+def _service(stack: Stack, service: Service, config_hashes: Mapping[str, str]) -> Document:
+    body = _identity(stack, service) | _confinement(service) | _attachments(stack, service) | _life(service)
+    contents = [config_hashes[config.path] for config in service.configs]
+    body["labels"] = _labels(stack, service) | {naming.LABEL_HASH: service_hash(body, contents)}
+    return {key: value for key, value in body.items() if value not in ({}, [], None)}
+
+
+def _identity(stack: Stack, service: Service) -> Document:
+    return {
+        "image": service.image.reference,
+        # A built image is nowhere to be pulled from; asking a registry for it would only blur the message.
+        "pull_policy": "never" if service.image.build else "missing",
+        "command": list(service.command),
+        "user": service.user,
+        "environment": dict(sorted(service.variables.items())),
+        "env_file": [{"path": f"{_UP}/{layout.env_file(stack.target, service.name)}", "format": "raw"}],
+        "scale": service.replicas if service.replicas > 1 else None,
+    }
+
+
+def _confinement(service: Service) -> Document:
+    return {
+        "read_only": True,
+        "init": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "tmpfs": [_tmpfs(service, mount) for mount in service.tmpfs],
+        "shm_size": f"{service.shm_megabytes}m" if service.shm_megabytes else None,
+        "pids_limit": service.resources.pids,
+        "deploy": {"resources": _resources(service)},
+    }
+
+
+def _attachments(stack: Stack, service: Service) -> Document:
+    binds = [
+        {
+            "type": "bind",
+            "source": f"./{config.path}",
+            "target": config.target,
+            "read_only": True,
+            "bind": {"create_host_path": False},
+        }
+        for config in service.configs
+    ]
+    volumes = [{"type": "volume", "source": m.volume, "target": m.target} for m in service.volumes]
+    return {
+        "secrets": [{"source": _secret_key(service, m.name), "target": m.name} for m in service.secrets],
+        "volumes": [*volumes, *binds],
+        "networks": {key: _endpoint(stack, key, service) for key in service.networks},
+        "ports": [_port(port) for port in service.ports],
+    }
+
+
+def _life(service: Service) -> Document:
+    return {
+        "depends_on": {d.service: {"condition": d.condition.value} for d in service.depends_on},
+        "healthcheck": _healthcheck(service.healthcheck, service.start_seconds),
+        "restart": "no" if service.is_job else "unless-stopped",
+        "stop_signal": service.stop_signal,
+        "stop_grace_period": _seconds(service.stop_seconds),
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+    }
+
+
+def _endpoint(stack: Stack, key: str, service: Service) -> Document | None:
+    # The way out must be the default gateway; the publishing bridge masquerades nothing.
+    if key == "egress" and len(service.networks) > 1 and stack.network(key).masquerades:
+        return {"gw_priority": 1}
+    return None
+
+
+def _labels(stack: Stack, service: Service) -> Document:
+    labels = {
+        naming.LABEL_PROJECT: stack.project,
+        naming.LABEL_ENVIRONMENT: stack.target,
+        naming.LABEL_SERVICE: service.name,
+        naming.LABEL_KIND: service.kind,
+    }
+    return labels | ({naming.LABEL_JOB: "true"} if service.is_job else {})
+
+
+def _resources(service: Service) -> Document:
+    limits = service.resources
+    reserved = {
+        "cpus": str(limits.cpus_reserved) if limits.cpus_reserved else None,
+        "memory": _memory(limits.memory_reserved) if limits.memory_reserved else None,
+    }
+    wanted = {key: value for key, value in reserved.items() if value}
+    body: Document = {
+        "limits": {"cpus": str(limits.cpus), "memory": _memory(limits.memory), "pids": limits.pids},
+    }
+    return body | ({"reservations": wanted} if wanted else {})
+
+
+def _memory(size: int) -> str:
+    return f"{size // _MEGABYTE}M" if size % _MEGABYTE == 0 else f"{size}b"
+
+
+def _tmpfs(service: Service, mount: Tmpfs) -> str:
+    uid, gid = service.user.split(":")
+    return f"{mount.target}:size={mount.megabytes}m,uid={uid},gid={gid},mode={mount.mode},noexec,nosuid,nodev"
+
+
+def _port(port: Publication) -> Document:
+    return {
+        "target": port.target,
+        "published": str(port.published),
+        "host_ip": port.host_ip,
+        "protocol": port.protocol,
+    }
+
+
+def _healthcheck(check: Healthcheck | None, start_seconds: float) -> Document | None:
+    if check is None:
+        return None
+    return {
+        "test": list(check.test),
+        "interval": _seconds(check.interval),
+        "timeout": _seconds(check.timeout),
+        "retries": check.retries,
+        "start_period": _seconds(start_seconds),
+        "start_interval": _seconds(check.start_interval),
+    }
+
+
+def _seconds(value: float) -> str:
+    return f"{int(value)}s" if value == int(value) else f"{int(value * 1000)}ms"
+
+
+def _network(stack: Stack, network: Network) -> Document:
+    if network.is_external:
+        return {"name": network.name, "external": True}
+    bridge = "com.docker.network.bridge."
+    # Isolated: not even the host's own listeners can be reached through the bridge's address.
+    internal = {f"{bridge}gateway_mode_ipv4": "isolated"}
+    outward = {
+        f"{bridge}enable_icc": str(network.allows_neighbours).lower(),
+        f"{bridge}enable_ip_masquerade": str(network.masquerades).lower(),
+    }
+    return {
+        "name": network.name,
+        "driver": "bridge",
+        **({"internal": True} if network.is_internal else {}),
+        "driver_opts": internal if network.is_internal else outward,
+        "ipam": {"config": [{"subnet": network.subnet}]},
+        "labels": {naming.LABEL_PROJECT: stack.project, naming.LABEL_ENVIRONMENT: stack.target},
+    }
+
+
+def _volume(stack: Stack, volume: Volume) -> Document:
+    labels = {
+        naming.LABEL_PROJECT: stack.project,
+        naming.LABEL_ENVIRONMENT: stack.target,
+        naming.LABEL_SERVICE: volume.service,
+    }
+    protect = {naming.LABEL_PROTECT: "true"} if stack.is_protected else {}
+    return {"name": volume.name, "labels": labels | protect}
+
+
+def _secret_key(service: Service, name: str) -> str:
+    return f"{service.name}_{name}"

@@ -1,0 +1,91 @@
+"""A system becomes a set of files: path below `compose/` → text. Same input, same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from envmgr import layout, naming
+from envmgr.errors import SpecError
+from envmgr.model.stack import Stack, System
+from envmgr.render import document as documents
+from envmgr.render.quoting import key, scalar
+
+_SHIPPED = Path(__file__).parent.parent / "_templates"
+_CHECKOUT = Path(__file__).parent.parent.parent / "templates"
+
+
+def render(system: System, project_folder: Path) -> dict[str, str]:
+    """Render every file; a template below the project's own `templates/` takes the place of ours."""
+    files: dict[str, str] = {}
+    for stack in system.stacks:
+        configs = _configs(stack, project_folder)
+        hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
+        body = documents.document(stack, hashes)
+        files[layout.compose_file(stack.target)] = _document(body, _notes(stack, system), project_folder)
+        files |= configs
+        instead = documents.substitutes(stack, system.substitutes)
+        if instead is not None:
+            notes = ("For a host that reaches no registry: images built from distribution packages (images/).",)
+            files[layout.substitutes_file(stack.target)] = _document(instead, notes, project_folder)
+    return dict(sorted(files.items()))
+
+
+def service_hashes(stack: Stack, project_folder: Path) -> dict[str, str]:
+    """Return the hash label that each service's containers should carry."""
+    configs = _configs(stack, project_folder)
+    hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
+    services = documents.document(stack, hashes)["services"]
+    return {name: str(body["labels"][naming.LABEL_HASH]) for name, body in services.items()}
+
+
+def _configs(stack: Stack, project_folder: Path) -> dict[str, str]:
+    return {
+        config.path: _text(config.template, project_folder, **config.context)
+        for service in stack.services
+        for config in service.configs
+    }
+
+
+def _document(body: Mapping[str, Any], notes: tuple[str, ...], project_folder: Path) -> str:
+    return _text("compose/document.yml.j2", project_folder, document=body, notes=notes)
+
+
+def _notes(stack: Stack, system: System) -> tuple[str, ...]:
+    file = layout.compose_file(stack.target)
+    extra = f" -f {layout.substitutes_file(stack.target)}" if documents.substitutes(stack, system.substitutes) else ""
+    notes = [f"By hand, in this folder: docker compose -p {stack.compose_project} -f {file} up -d"]
+    if extra:
+        notes.append(f"Without a registry, with images built by envmgr, add:{extra}")
+    if stack.is_base:
+        notes.append("It names no environment: envmgr connects these containers to each environment's network.")
+    else:
+        notes.append(f"Its data network, variables and secrets are made by: envmgr up {stack.target}")
+    return tuple(notes)
+
+
+def _text(template: str, project_folder: Path, **context: Any) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        return str(_environment(project_folder).get_template(template).render(context))
+    except TemplateError as error:
+        raise SpecError(f"template {template}: {error.message or type(error).__name__}") from error
+
+
+@cache
+def _environment(project_folder: Path) -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    ours = _SHIPPED if _SHIPPED.is_dir() else _CHECKOUT
+    environment = Environment(
+        loader=FileSystemLoader([project_folder / "templates", ours]),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=False,
+        autoescape=False,  # noqa: S701 - not HTML: `scalar` quotes
+    )
+    environment.filters |= {"scalar": scalar, "key": key}
+    return environment

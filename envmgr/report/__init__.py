@@ -1,0 +1,1 @@
+"""Results and progress become text or JSON; nothing here decides anything."""

@@ -1,0 +1,110 @@
+"""Variables and secrets become files on the host that exactly one service mounts or reads.
+
+The operator's `.env.<environment>` never reaches a container: each service gets an env file with its own variables, and
+one file per secret, below `.envmgr/`, which is never committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from envmgr import layout, naming
+from envmgr.errors import SpecError
+from envmgr.files import write_atomic
+from envmgr.model.stack import Service, Stack
+from envmgr.secrets.vault import Vault
+
+_LONGEST = 60 * 1024
+"""Compose reads no env file with a line above 64 KiB."""
+
+
+def deliver(folder: Path, stack: Stack, plain: Mapping[str, str], vault: Vault) -> dict[str, str]:
+    """Write the files of every service; return each service's revision, which its containers should carry.
+
+    `plain` are the values of the stack's declared variables that are no secrets.
+    Raises: `SpecError` when a value cannot be carried by an env file; nothing is written then.
+    """
+    contents = {service.name: _contents(service, plain, vault) for service in stack.services}
+    key = _key(folder / layout.RUNTIME / stack.target)
+    revisions = {}
+    for service in stack.services:
+        variables, files = contents[service.name]
+        revisions[service.name] = _revision(key, variables, files)
+        _write_env(folder, stack, service, {**variables, naming.REVISION: revisions[service.name]})
+        _write_secrets(folder, stack, service, files)
+    return revisions
+
+
+def withdraw(folder: Path, target: str) -> None:
+    """Remove everything that was delivered to a target."""
+    shutil.rmtree(folder / layout.RUNTIME / target, ignore_errors=True)
+
+
+def _contents(service: Service, plain: Mapping[str, str], vault: Vault) -> tuple[dict[str, str], dict[str, str]]:
+    variables = {name: plain[name] for name in service.supplied if name in plain}
+    variables |= vault.fill_all(service.templated)
+    for name, value in variables.items():
+        _check_line(service, name, value)
+    return variables, {mount.name: vault.fill(mount.content) for mount in service.secrets}
+
+
+def _check_line(service: Service, name: str, value: str) -> None:
+    if "\n" in value or "\r" in value or "\0" in value:
+        raise SpecError(
+            f"{name} of {service.name} holds a line break, which an env file cannot carry",
+            state="Nothing was written.",
+            help=f"Declare it with `secret = true` under [variables.{name}]: a file carries it as it is.",
+        )
+    if len(value.encode()) > _LONGEST:
+        raise SpecError(f"{name} of {service.name} is longer than 60 KiB", state="Nothing was written.")
+
+
+def _key(folder: Path) -> bytes:
+    """Return the host's own key for revisions: with it, a revision in a container's environment tells nothing."""
+    path = folder / "revision.key"
+    _private_folder(folder)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        key = secrets.token_bytes(32)
+        write_atomic(path, key, 0o600)
+        return key
+
+
+def _revision(key: bytes, variables: Mapping[str, str], files: Mapping[str, str]) -> str:
+    body = json.dumps([dict(variables), dict(files)], sort_keys=True).encode()
+    return hmac.new(key, body, hashlib.sha256).hexdigest()[:16]
+
+
+def _write_env(folder: Path, stack: Stack, service: Service, variables: Mapping[str, str]) -> None:
+    path = folder / layout.env_file(stack.target, service.name)
+    _private_folder(path.parent)
+    text = "".join(f"{name}={value}\n" for name, value in sorted(variables.items()))
+    write_atomic(path, text.encode(), 0o600)
+
+
+def _write_secrets(folder: Path, stack: Stack, service: Service, files: Mapping[str, str]) -> None:
+    # Root can give a file to the container's user; another operator cannot, so the folder keeps others out instead.
+    is_root = os.geteuid() == 0
+    uid = int(service.user.split(":")[0]) if is_root else None
+    for name, text in files.items():
+        path = folder / layout.secret_file(stack.target, service.name, name)
+        _private_folder(path.parent)
+        write_atomic(path, text.encode(), 0o400 if is_root else 0o444, uid=uid)
+
+
+def _private_folder(folder: Path) -> None:
+    """Make a folder and what is above it, up to `.envmgr`, for the operator alone."""
+    root = next(parent for parent in (folder, *folder.parents) if parent.name == layout.RUNTIME)
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in (folder, *folder.parents):
+        one.chmod(0o700)
+        if one == root:
+            return

@@ -1,0 +1,1 @@
+"""`envmgr.toml` and the `.env` files: read, typed, validated, every error at once."""

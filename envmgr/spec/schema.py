@@ -1,0 +1,248 @@
+"""The typed shape of `envmgr.toml`; what a kind of service adds to it is the catalog's and is handed in at load."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from envmgr import naming
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)([KMG])")
+_PRIVATE = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+_UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+def memory_bytes(text: str) -> int:
+    """Convert `512M` or `1.5G` to bytes."""
+    match = _MEMORY.fullmatch(text)
+    if match is None:
+        raise ValueError('expected a number with K, M or G, such as "512M"')
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def _memory(text: str) -> str:
+    if memory_bytes(text) < 6 * 1024**2:
+        raise ValueError("expected at least 6M, the least that the engine accepts")
+    return text
+
+
+def _name(text: str) -> str:
+    if not naming.NAME.fullmatch(text) or len(text) > naming.NAME_LENGTH:
+        raise ValueError(
+            f"expected 1 to {naming.NAME_LENGTH} lower-case letters, digits and single dashes, "
+            f'a letter first, such as "{naming.slug(text)}"'
+        )
+    return text
+
+
+def _prefix(text: str) -> str:
+    if not naming.PREFIX.fullmatch(text) or len(text) > 20:
+        raise ValueError('expected lower-case letters and digits and one "_" at the end, such as "dev_"')
+    return text
+
+
+def _variable(text: str) -> str:
+    if not naming.VARIABLE.fullmatch(text):
+        raise ValueError('expected capitals, digits and "_", such as "SECRET_KEY"')
+    return text
+
+
+def _value(text: str) -> str:
+    if "\n" in text or "\r" in text or "\0" in text:
+        raise ValueError("expected a single line: an env file cannot carry a line break or NUL")
+    if len(text.encode()) > 60 * 1024:
+        raise ValueError("expected at most 60 KiB: Compose reads no longer line")
+    return text
+
+
+def _subnet(text: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError:
+        raise ValueError('expected an IPv4 range, such as "10.208.0.0/12"') from None
+    if not any(network.subnet_of(private) for private in _PRIVATE):
+        raise ValueError("expected a range inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16")
+    return text
+
+
+def _range(text: str) -> str:
+    if ipaddress.IPv4Network(_subnet(text)).prefixlen > 22:
+        raise ValueError("expected a /22 or larger: each environment takes a /24 of it")
+    return text
+
+
+def _block(text: str) -> str:
+    if ipaddress.IPv4Network(_subnet(text)).prefixlen != 24:
+        raise ValueError('expected a /24, such as "10.208.7.0/24"')
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Prefix = Annotated[str, AfterValidator(_prefix)]
+VariableName = Annotated[str, AfterValidator(_variable)]
+Value = Annotated[str, AfterValidator(_value)]
+Memory = Annotated[str, AfterValidator(_memory)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Cpus = Annotated[float, Field(gt=0, le=512)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Strict(BaseModel):
+    """Base of every table: frozen, no unknown key, no coercion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class ProjectTable(Strict):
+    """`[project]`."""
+
+    name: Name
+
+
+class NetworksTable(Strict):
+    """`[networks]`."""
+
+    range: Annotated[str, AfterValidator(_range)] = "10.208.0.0/12"
+    """From which each environment and the base take a /24."""
+
+
+class ImagesTable(Strict):
+    """`[images]`."""
+
+    recipes: str = "images"
+    """Folder of recipes for hosts that reach no registry."""
+
+
+class BuildTable(Strict):
+    """`[builds.NAME]`: an image made from the project's own source."""
+
+    context: str
+    dockerfile: str = "Dockerfile"
+    target: str | None = None
+
+
+class VariableTable(Strict):
+    """`[variables.NAME]`: a value that comes from the `.env` files."""
+
+    description: str = ""
+    required: bool = False
+    default: Value | None = None
+    secret: bool = False
+    """Reaches containers as a file, `/run/secrets/NAME`, named by `NAME_FILE`."""
+    generate: bool = False
+    """Made by envmgr when nobody has set it; needs `secret`."""
+    from_shell: bool = False
+    """The operator's shell may set it."""
+    services: tuple[Name, ...] | None = None
+    """Who gets it; all application services when left out."""
+
+
+class CommonTable(Strict):
+    """What every service has, of the base or of the application."""
+
+    kind: str | None = None
+    """Defaults to the service's own name."""
+    cpus: Cpus | None = None
+    memory: Memory | None = None
+    cpus_reserved: Cpus | None = None
+    memory_reserved: Memory | None = None
+    pids: Annotated[int, Field(ge=8, le=100_000)] | None = None
+    start_seconds: Seconds | None = None
+    """From start to proven healthy."""
+    stop_seconds: Seconds | None = None
+    """From the stop signal to the kill."""
+    image: str | None = None
+
+
+class InfraTable(CommonTable):
+    """`[infra.NAME]`: a service of the shared base."""
+
+    port: Port | None = None
+    """On the host's loopback; not published when left out."""
+
+
+class ServiceTable(CommonTable):
+    """`[services.NAME]`: a service of the application, one per environment."""
+
+    build: Name | None = None
+    """A table of `[builds]`."""
+    uses: tuple[Name, ...] = ()
+    """Services of the base."""
+    after: tuple[Name, ...] = ()
+    """Services of the application that come first: jobs completed, others healthy."""
+    variables: dict[VariableName, Value] = Field(default_factory=dict)
+    replicas: Annotated[int, Field(ge=1, le=50)] = 1
+    egress: bool = False
+    """May reach the outside."""
+    secrets_as: Literal["files", "variables"] = "files"
+
+
+class EnvironmentTable(Strict):
+    """`[environments.NAME]`, over `[environments.defaults]`."""
+
+    prefix: Prefix | None = None
+    """`NAME_` when left out."""
+    debug: bool = False
+    log_level: LogLevel = "INFO"
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    protected: bool = False
+    subnet: Annotated[str, AfterValidator(_block)] | None = None
+    """The environment's /24; derived from its name when left out."""
+    ports: dict[Name, Port] = Field(default_factory=dict)
+    """Service → port on the host."""
+    variables: dict[VariableName, Value] = Field(default_factory=dict)
+    services: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """Overrides of `[services.NAME]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class InfraSpec:
+    """A service of the base with what its kind adds."""
+
+    name: str
+    kind: str
+    table: InfraTable
+    options: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """A service of the application as one environment has it, overrides applied."""
+
+    name: str
+    kind: str
+    table: ServiceTable
+    options: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """One environment, inheritance applied."""
+
+    name: str
+    table: EnvironmentTable
+    services: Mapping[str, ServiceSpec]
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of everything it owns in shared servers."""
+        return self.table.prefix or f"{self.name.replace('-', '')}_"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A whole, valid `envmgr.toml`."""
+
+    project: ProjectTable
+    networks: NetworksTable
+    images: ImagesTable
+    builds: Mapping[str, BuildTable]
+    variables: Mapping[str, VariableTable]
+    infra: Mapping[str, InfraSpec]
+    environments: Mapping[str, EnvironmentSpec]

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# All checks that need no Docker. Usage: check.sh BIN_FOLDER
+set -euo pipefail
+bin=$1
+
+step() {
+  echo "== $1"
+  shift
+  "$@"
+}
+
+step "format" "$bin/ruff" format --check --quiet envmgr tests bench examples
+step "lint" "$bin/ruff" check --quiet envmgr tests bench examples
+step "types" "$bin/mypy"
+step "imports" "$bin/lint-imports" --no-cache
+step "unit and golden tests" "$bin/pytest" -q tests/unit tests/golden
+step "rendered files" "$bin/envmgr" render --check
