@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from envmgr import naming
@@ -50,7 +51,7 @@ def _pull(session: Session, reference: str) -> None:
     if session.engine.image(reference) is not None:
         return
     session.step("", f"pulling {reference}")
-    session.engine.pull(reference, lambda line: session.listen(Output("", line)))
+    session.engine.pull(reference, _listener(session))
 
 
 def _build_recipes(session: Session, stacks: tuple[Stack, ...]) -> None:
@@ -75,12 +76,11 @@ def _recipe_hash(session: Session, recipe: Recipe, hashes: dict[str, str]) -> st
 def _build_recipe(session: Session, name: str, recipe: Recipe, digest: str) -> None:
     session.step("", f"building {recipe.image} from distribution packages")
     labels = {naming.LABEL_RECIPE: name, naming.LABEL_CONTEXT: digest}
-    listen = lambda line: session.listen(Output("", line))  # noqa: E731 - one use, one line
     if recipe.script:
-        session.engine.run_image_script(session.project.recipes_folder / recipe.script, recipe.image, labels, listen)
+        session.engine.run_image_script(session.project.recipes_folder / recipe.script, recipe.image, labels)
         return
     folder = session.project.recipes_folder / (recipe.context or name)
-    session.engine.build(BuildRequest(context=folder, tags=(recipe.image,), labels=labels), listen)
+    session.engine.build(BuildRequest(context=folder, tags=(recipe.image,), labels=labels), _listener(session))
 
 
 def _build(session: Session, image: Image, build: Build, source: Source, *, force: bool) -> None:
@@ -110,5 +110,9 @@ def _build(session: Session, image: Image, build: Build, source: Source, *, forc
             labels={naming.LABEL_CONTEXT: digest},
             build_contexts={official: f"docker-image://{recipe}" for official, recipe in contexts.items()},
         ),
-        lambda line: session.listen(Output("", line)),
+        _listener(session),
     )
+
+
+def _listener(session: Session) -> Callable[[str], None]:
+    return lambda line: session.listen(Output("", line))

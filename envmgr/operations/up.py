@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from envmgr import layout, naming
-from envmgr.engine import ports
+from envmgr.engine.ports import holder_of, is_free
 from envmgr.errors import EnvmgrError, InterruptedByUser
 from envmgr.model.health import ServiceHealth
 from envmgr.model.result import Address, UpResult
@@ -92,7 +92,7 @@ def _prepare(session: Session, stacks: tuple[Stack, ...], options: UpOptions) ->
     if changes:
         session.note("", f"rendered {layout.COMPOSE}/: {', '.join(change.path for change in changes)}")
     observed, host = session.observe(), session.engine.host()
-    findings = check(project.system, stacks, observed, host, is_free=ports.is_free, holder_of=ports.holder_of)
+    findings = check(project.system, stacks, observed, host, is_free=is_free, holder_of=holder_of)
     findings.raise_problems()
     for caution in findings.cautions:
         session.caution("", caution)

@@ -30,6 +30,9 @@ _GRACE = 0.5
 _ORPHANS = 60.0
 """Seconds to wait for the children of a command that was killed."""
 
+_SHARED = 0o1777
+"""Everybody may add a file, nobody may take away another's."""
+
 OnWait = Callable[[str], None]
 
 
@@ -73,6 +76,11 @@ class Locks:
     folder: Path | None = None
     """Host-wide; the usual one when left out."""
     orphan_seconds: float = _ORPHANS
+    held: list[Lock] = field(default_factory=list)
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Return the descriptors of the locks that are held now, for children to inherit."""
+        return tuple(lock.fd for lock in self.held if lock.fd >= 0)
 
     def acquire(self, target: str, command: str | None = None, wait: float = 0, on_wait: OnWait | None = None) -> Lock:
         """Take the lock of a target, waiting at most `wait` seconds for a living owner.
@@ -88,7 +96,9 @@ class Locks:
             descriptor = _open(path)
             try:
                 if attempt.take(descriptor) and _is_current(descriptor, path):
-                    return _held(target, descriptor, mine)
+                    lock = _held(target, descriptor, mine)
+                    self.held.append(lock)
+                    return lock
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -158,6 +168,8 @@ class _Attempt:
         return max(self.wait, self.orphan_seconds) if owner.is_gone else self.wait
 
     def _say(self, owner: Owner | None) -> None:
+        if owner and owner.is_gone and time.monotonic() - self._began < _GRACE:
+            return  # a new holder may only not have written its name over the last one's yet
         text = self._waiting(owner)
         if self.on_wait and text and text != self._said:
             self._said = text
@@ -242,13 +254,20 @@ def _prepared(folder: Path) -> Path:
     try:
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
-            folder.chmod(0o1777)
-        found = folder.lstat()
+        found = _share(folder)
     except OSError as error:
         raise _unusable(folder, str(error.strerror)) from error
     if not stat.S_ISDIR(found.st_mode):
         raise _unusable(folder, "is no folder")
     return folder
+
+
+def _share(folder: Path) -> os.stat_result:
+    """Open our own folder to everybody: its maker may have been killed before it did."""
+    found = folder.lstat()
+    if found.st_uid == os.geteuid() and stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) != _SHARED:
+        folder.chmod(_SHARED)
+    return found
 
 
 def _is_open_to_all(folder: Path) -> bool:

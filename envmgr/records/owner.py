@@ -6,7 +6,7 @@ import getpass
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +36,9 @@ class Owner:
         return self.has_ended or (self.host == socket.gethostname() and not _lives(self.pid, self.birth))
 
 
+_NAMES = tuple(field.name for field in fields(Owner))
+
+
 def myself(command: str) -> Owner:
     """Describe this process."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -53,7 +56,7 @@ def read(descriptor: int) -> Owner | None:
     """Return the description; None when it is absent or makes no sense: any user of the host can write there."""
     try:
         found = json.loads(os.pread(descriptor, _LIMIT, 0))
-        owner = Owner(**found)
+        owner = Owner(**{name: found[name] for name in _NAMES if name in found})
         return _clean(owner) if _is_sound(owner) else None
     except (ValueError, TypeError, RecursionError):
         return None

@@ -34,6 +34,12 @@ def listening(*, as_json: bool) -> Iterator[Listener]:
         yield _plain
 
 
+@contextmanager
+def silent() -> Iterator[Listener]:
+    """Give a listener that says nothing, for commands that only look."""
+    yield lambda _message: None
+
+
 def as_event(message: Message) -> dict[str, Any]:
     """Return the JSON shape of a message: `event`, `target`, and `text` or the verdict's fields."""
     match message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -137,7 +137,7 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def _write_table(header: Row, rows: list[Row], verdict: int | None = None) -> None:
+def _write_table(header: Row, rows: Sequence[Row], verdict: int | None = None) -> None:
     """Print aligned columns; on a terminal with colour, in a pipe as plain text."""
     if not rows:
         return
@@ -151,7 +151,7 @@ def _write_table(header: Row, rows: list[Row], verdict: int | None = None) -> No
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
-def _write_rich_table(header: Row, rows: list[Row], verdict: int | None) -> None:
+def _write_rich_table(header: Row, rows: Sequence[Row], verdict: int | None) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,0 +1,5 @@
+"""`python -m envmgr.cli`."""
+
+from envmgr.cli.main import main
+
+main()

@@ -1,0 +1,58 @@
+"""Look at and act on single containers, by id."""
+
+from __future__ import annotations
+
+import math
+
+from envmgr.engine import snapshot, stream
+from envmgr.engine.api import ANSWER_SECONDS, Answer, Api
+from envmgr.errors import EngineError
+from envmgr.model.observed import HealthRun
+
+ABSENT = 404
+CONFLICT = 409
+
+
+def logs(api: Api, container_id: str, tail: int) -> str:
+    """Return the last lines of stdout and stderr together."""
+    params = {"stdout": 1, "stderr": 1, "tail": tail}
+    answer = api.call("GET", f"/containers/{container_id}/logs", params=params)
+    return stream.decode(answer.content, answer.content_type)
+
+
+def health_log(api: Api, container_id: str) -> tuple[HealthRun, ...]:
+    """Return the last runs of the healthcheck, oldest first."""
+    return snapshot.health_runs(api.get(f"/containers/{container_id}/json"))
+
+
+def start(api: Api, container_id: str) -> None:
+    """Start a container; the engine answers 304 when it runs already."""
+    api.call("POST", f"/containers/{container_id}/start")
+
+
+def stop(api: Api, container_id: str, stop_seconds: float) -> None:
+    """Stop a container; the engine answers 304 when it is stopped already."""
+    _end(api, container_id, "stop", stop_seconds)
+
+
+def restart(api: Api, container_id: str, stop_seconds: float) -> None:
+    """Stop a container, then start it."""
+    _end(api, container_id, "restart", stop_seconds)
+
+
+def remove(api: Api, container_id: str) -> None:
+    """Remove a container, killing it when it runs."""
+    answer = api.call("DELETE", f"/containers/{container_id}", params={"force": 1}, allowed=(ABSENT, CONFLICT))
+    if answer.status == CONFLICT and not _is_going(answer):
+        raise EngineError(f"The container could not be removed: {answer.message}")
+
+
+def _end(api: Api, container_id: str, verb: str, stop_seconds: float) -> None:
+    whole = math.ceil(stop_seconds)
+    path = f"/containers/{container_id}/{verb}"
+    api.call("POST", path, params={"t": whole}, timeout=whole + ANSWER_SECONDS)
+
+
+def _is_going(answer: Answer) -> bool:
+    # Another removal of the same container is under way: what was asked for happens.
+    return "already in progress" in answer.message

@@ -1,0 +1,173 @@
+"""What the rest of envmgr may ask of an engine, real or fake; it must not know how the answer is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from envmgr.model.observed import Event, ExecResult, HealthRun, Host, ImageInfo, Observed
+from envmgr.model.stack import Network
+
+OnLine = Callable[[str], None]
+"""Called with each line of a long command's output, as it comes."""
+
+TIMED_OUT = 124
+"""Exit code of a command that was still running at its deadline; the one that timeout(1) uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """One image to build from a Dockerfile."""
+
+    context: Path
+    tags: tuple[str, ...]
+    dockerfile: Path | None = None
+    """None: `Dockerfile` in the context."""
+    target: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    """Stand on the command line and in the image's history: never a secret."""
+    build_contexts: Mapping[str, str] = field(default_factory=dict)
+    """Name in the Dockerfile → folder, or `docker-image://reference`."""
+    network: str | None = None
+    uses_cache: bool = True
+
+
+class EventStream(Protocol):
+    """What happens to a project's containers, from the moment of subscription on."""
+
+    def get(self, timeout: float | None = None) -> Event | None:
+        """Return the next event; None after `timeout` seconds without one, or when closed.
+
+        Raises:
+            EngineError: The engine went away; events may be missing from now on.
+        """
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield events until closed; raises as `get` does."""
+
+    def close(self) -> None:
+        """End the subscription; idempotent."""
+
+
+class Engine(Protocol):
+    """One Docker engine. Every method raises `EngineError` when the engine is absent, refuses or fails."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where the engine listens, as `DOCKER_HOST` would name it."""
+
+    def host(self) -> Host:
+        """Describe the machine; asked once, then remembered."""
+
+    def snapshot(self, project: str) -> Observed:
+        """Return everything that concerns a project, at one moment."""
+
+    def events(self, project: str) -> AbstractContextManager[EventStream]:
+        """Subscribe to what happens to a project's containers; subscribed when the context is entered."""
+
+    # ---- containers
+
+    def logs(self, container_id: str, tail: int) -> str:
+        """Return the last `tail` lines of stdout and stderr together."""
+
+    def health_log(self, container_id: str) -> tuple[HealthRun, ...]:
+        """Return the last runs of a container's healthcheck, oldest first."""
+
+    def exec(
+        self, container_id: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float
+    ) -> ExecResult:
+        """Run a program inside a running container; exit code 124 when it is still running after `timeout` seconds.
+
+        The program goes on inside the container then: the engine has no way to end it.
+        """
+
+    def start(self, container_id: str) -> None:
+        """Start a container; fine when it runs already."""
+
+    def stop(self, container_id: str, stop_seconds: float) -> None:
+        """Stop a container, killing it after `stop_seconds`; fine when it is stopped already."""
+
+    def restart(self, container_id: str, stop_seconds: float) -> None:
+        """Stop as `stop` does, then start."""
+
+    def remove_container(self, container_id: str) -> None:
+        """Remove a container, killing it when it runs; its volumes stay; fine when it is gone already."""
+
+    # ---- networks and volumes
+
+    def create_network(self, network: Network, labels: Mapping[str, str]) -> None:
+        """Create a bridge network; fine when it is there with the same definition, refused when it differs."""
+
+    def connect(self, network_name: str, container_id: str, aliases: tuple[str, ...]) -> None:
+        """Attach a container under these names; fine when it is."""
+
+    def disconnect(self, network_name: str, container_id: str) -> None:
+        """Detach a container; fine when it, or the network, is not there."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; fine when it is gone already, refused while a running container is attached."""
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a volume; one that is there stays as it is, its labels too."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume and its data; fine when it is gone already, refused while a container has it."""
+
+    # ---- images
+
+    def image(self, reference: str) -> ImageInfo | None:
+        """Return an image that the engine has, or None."""
+
+    def registry_answers(self, reference: str, timeout: float) -> bool:
+        """Tell whether the engine reaches the registry of a reference; an answer that refuses is an answer."""
+
+    def pull(self, reference: str, on_line: OnLine) -> None:
+        """Fetch an image from its registry."""
+
+    def build(self, request: BuildRequest, on_line: OnLine) -> None:
+        """Build an image into the engine."""
+
+    def run_image_script(self, script: Path, reference: str, labels: Mapping[str, str]) -> None:
+        """Run a program that makes an image without a Dockerfile; it is given the reference and `ENVMGR_LABELS`."""
+
+    # ---- Compose
+
+    def compose_up(
+        self,
+        files: tuple[Path, ...],
+        compose_project: str,
+        services: tuple[str, ...] = (),
+        *,
+        deadline: float,
+        scales: Mapping[str, int] | None = None,
+    ) -> None:
+        """Create, recreate and start services, all when none is named; neither waits, pulls, builds nor removes.
+
+        `deadline` is in seconds, as for the other Compose commands.
+        """
+
+    def compose_down(
+        self,
+        files: tuple[Path, ...],
+        compose_project: str,
+        *,
+        deadline: float,
+        volumes: bool = False,
+        services: tuple[str, ...] = (),
+    ) -> None:
+        """Stop and remove services, all with their networks when none is named; with `volumes` the data too."""
+
+    def compose_stop(
+        self, files: tuple[Path, ...], compose_project: str, *, deadline: float, services: tuple[str, ...] = ()
+    ) -> None:
+        """Stop services, all when none is named; containers stay."""
+
+    def compose_config_quiet(self, files: tuple[Path, ...]) -> None:
+        """Have Compose read the documents; env files may be absent."""
+
+    def passthrough(self, args: tuple[str, ...]) -> int:
+        """Run `docker ARGS` on the operator's terminal and return its exit code."""

@@ -1,0 +1,145 @@
+"""Turn the engine's JSON into the model; pure, it asks the engine nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from envmgr import naming
+from envmgr.model.observed import (
+    Container,
+    EngineHealth,
+    Event,
+    ForeignContainer,
+    HealthRun,
+    HostPort,
+    ImageInfo,
+    ObservedNetwork,
+    ObservedVolume,
+    State,
+)
+
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
+COMPOSE_NUMBER = "com.docker.compose.container-number"
+COMPOSE_VOLUME = "com.docker.compose.volume"
+NEVER = "0001-01-01T00:00:00Z"
+"""Go's zero time: it has not happened."""
+
+Document = Mapping[str, Any]
+
+
+def is_ours(listed: Document, project: str) -> bool:
+    """Tell whether a listed container belongs to a project."""
+    return bool(_labels(listed).get(naming.LABEL_PROJECT) == project)
+
+
+def container(inspected: Document) -> Container:
+    """Read an inspected container."""
+    state, config, limits = inspected["State"], inspected["Config"], inspected["HostConfig"]
+    labels = _labels(config)
+    return Container(
+        id=inspected["Id"],
+        name=_name(inspected["Name"]),
+        compose_project=labels.get(COMPOSE_PROJECT, ""),
+        service=_service(labels),
+        number=int(labels.get(COMPOSE_NUMBER, "1")),
+        image=config["Image"],
+        image_id=inspected["Image"],
+        state=State(state["Status"]),
+        health=EngineHealth((state.get("Health") or {}).get("Status") or "none"),
+        exit_code=state["ExitCode"],
+        restart_count=inspected.get("RestartCount", 0),
+        is_oom_killed=state.get("OOMKilled", False),
+        started_at=_moment(state.get("StartedAt")),
+        finished_at=_moment(state.get("FinishedAt")),
+        labels=labels,
+        networks=_aliases(inspected),
+        ports=_held_ports(inspected),
+        revision=_variable(config, naming.REVISION),
+        error=state.get("Error", ""),
+        memory_limit=limits.get("Memory") or 0,
+        cpu_limit=(limits.get("NanoCpus") or 0) / 1e9,
+    )
+
+
+def foreign(listed: Document) -> ForeignContainer:
+    """Read a listed container of somebody else."""
+    ports = (
+        HostPort(port.get("IP", ""), port["PublicPort"], port.get("Type", "tcp"))
+        for port in listed.get("Ports") or ()
+        if port.get("PublicPort")
+    )
+    names = listed.get("Names") or [listed["Id"][:12]]
+    return ForeignContainer(_name(names[0]), _labels(listed).get(COMPOSE_PROJECT, ""), _in_order(ports))
+
+
+def network(listed: Document) -> ObservedNetwork:
+    """Read a network."""
+    blocks = (listed.get("IPAM") or {}).get("Config") or ()
+    labels = _labels(listed)
+    subnets = tuple(block["Subnet"] for block in blocks if block.get("Subnet"))
+    return ObservedNetwork(listed["Name"], subnets, labels, labels.get(COMPOSE_PROJECT, ""))
+
+
+def volume(listed: Document) -> ObservedVolume:
+    """Read a volume."""
+    return ObservedVolume(listed["Name"], _labels(listed))
+
+
+def image(inspected: Document) -> ImageInfo:
+    """Read an image."""
+    return ImageInfo(inspected["Id"], _labels(inspected.get("Config") or {}))
+
+
+def health_runs(inspected: Document) -> tuple[HealthRun, ...]:
+    """Read the last healthcheck runs of an inspected container."""
+    runs = (inspected["State"].get("Health") or {}).get("Log") or ()
+    return tuple(HealthRun(run["ExitCode"], run["Output"]) for run in runs)
+
+
+def event(message: Document) -> Event:
+    """Read one event; `health_status: healthy` is a `health_status`."""
+    actor = message["Actor"]
+    return Event(message["Action"].partition(":")[0], actor["ID"], _service(actor["Attributes"]))
+
+
+def _labels(document: Document) -> Mapping[str, str]:
+    return document.get("Labels") or {}
+
+
+def _service(labels: Mapping[str, str]) -> str:
+    return labels.get(COMPOSE_SERVICE) or labels.get(naming.LABEL_SERVICE, "")
+
+
+def _name(text: str) -> str:
+    return text.removeprefix("/")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text and text != NEVER else None
+
+
+def _aliases(inspected: Document) -> Mapping[str, tuple[str, ...]]:
+    attached = inspected["NetworkSettings"].get("Networks") or {}
+    return {name: tuple(endpoint.get("Aliases") or ()) for name, endpoint in sorted(attached.items())}
+
+
+def _held_ports(inspected: Document) -> tuple[HostPort, ...]:
+    # Not HostConfig.PortBindings: a stopped container holds nothing, and port 0 is a number only once it runs.
+    held = inspected["NetworkSettings"].get("Ports") or {}
+    return _in_order(
+        HostPort(binding["HostIp"], int(binding["HostPort"]), target.partition("/")[2] or "tcp")
+        for target, bindings in held.items()
+        for binding in bindings or ()
+    )
+
+
+def _in_order(ports: Iterable[HostPort]) -> tuple[HostPort, ...]:
+    return tuple(sorted(set(ports), key=lambda port: (port.port, port.protocol, port.host_ip)))
+
+
+def _variable(config: Document, name: str) -> str:
+    found = (entry.partition("=")[2] for entry in config.get("Env") or () if entry.startswith(f"{name}="))
+    return next(found, "")

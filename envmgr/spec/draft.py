@@ -1,0 +1,114 @@
+"""What a file says, as far as it is valid by itself: the input of the checks, and of the spec once nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from envmgr.spec.layers import Layers
+from envmgr.spec.places import Keys
+from envmgr.spec.schema import (
+    BuildTable,
+    EnvironmentSpec,
+    EnvironmentTable,
+    ImagesTable,
+    InfraSpec,
+    InfraTable,
+    NetworksTable,
+    ProjectTable,
+    ServiceSpec,
+    ServiceTable,
+    Spec,
+    VariableTable,
+)
+
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted(Generic[T]):
+    """One table of a service: valid keys only, and where each came from."""
+
+    name: str
+    table: T
+    layers: Layers
+    kind: str = ""
+    """Empty when it is not known."""
+    options: BaseModel | None = None
+    """None when they are not valid."""
+
+    def place(self, *keys: str | int) -> Keys:
+        """Return where the value at `keys` was written."""
+        return self.layers.origin(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentDraft:
+    """One environment, inheritance applied."""
+
+    name: str
+    table: EnvironmentTable
+    layers: Layers
+    services: Mapping[str, Drafted[ServiceTable]]
+
+    def place(self, *keys: str | int) -> Keys:
+        """Return where the value at `keys` was written."""
+        return self.layers.origin(keys)
+
+    @property
+    def prefix(self) -> str:
+        """Prefix as written or derived."""
+        return EnvironmentSpec(self.name, self.table, {}).prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The whole file."""
+
+    project: ProjectTable | None
+    networks: NetworksTable
+    images: ImagesTable
+    builds: Mapping[str, BuildTable | None]
+    """None is declared, and not valid."""
+    variables: Mapping[str, VariableTable]
+    infra: Mapping[str, Drafted[InfraTable]]
+    services: Mapping[str, Drafted[ServiceTable]]
+    """Before any environment's overrides."""
+    environments: tuple[EnvironmentDraft, ...]
+
+    @property
+    def applications(self) -> tuple[Mapping[str, Drafted[ServiceTable]], ...]:
+        """The application as each environment has it; as written when there is no environment."""
+        return tuple(environment.services for environment in self.environments) or (self.services,)
+
+
+def spec_of(draft: Draft) -> Spec:
+    """Turn a draft without any finding into the spec."""
+    assert draft.project is not None
+    return Spec(
+        project=draft.project,
+        networks=draft.networks,
+        images=draft.images,
+        builds={name: build for name, build in draft.builds.items() if build is not None},
+        variables=draft.variables,
+        infra={name: _infra(infra) for name, infra in draft.infra.items()},
+        environments={environment.name: _environment(environment) for environment in draft.environments},
+    )
+
+
+def _infra(draft: Drafted[InfraTable]) -> InfraSpec:
+    assert draft.options is not None
+    return InfraSpec(draft.name, draft.kind, draft.table, draft.options)
+
+
+def _environment(draft: EnvironmentDraft) -> EnvironmentSpec:
+    services = {name: _service(service) for name, service in draft.services.items()}
+    return EnvironmentSpec(draft.name, draft.table, services)
+
+
+def _service(draft: Drafted[ServiceTable]) -> ServiceSpec:
+    assert draft.options is not None
+    return ServiceSpec(draft.name, draft.kind, draft.table, draft.options)

@@ -1,0 +1,1 @@
+"""The sample application that envmgr runs: messages in PostgreSQL, tasks through Redis."""

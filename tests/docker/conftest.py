@@ -1,0 +1,258 @@
+"""A project of its own for each scenario: own name, ports and subnets, and everything removed afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURE = Path(__file__).parent / "fixture"
+ENVMGR = [sys.executable, "-m", "envmgr.cli"]
+
+
+def docker(*args: str, check: bool = True, timeout: float = 60) -> str:
+    """Run the docker CLI and return what it prints."""
+    done = subprocess.run(["docker", *args], capture_output=True, text=True, timeout=timeout, check=False)
+    if check and done.returncode != 0:
+        raise AssertionError(f"docker {' '.join(args)}: {done.stderr}")
+    return done.stdout.strip()
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody holds now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def eventually(check: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Wait until something is true, or fail."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Result:
+    """How one command ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def json(self) -> dict:
+        """The last line of stdout, read as JSON."""
+        return json.loads(self.out.strip().splitlines()[-1])
+
+    @property
+    def events(self) -> list[dict]:
+        """Every line of stdout, read as JSON."""
+        return [json.loads(line) for line in self.out.splitlines() if line.strip()]
+
+
+@dataclass
+class Sandbox:
+    """One project in a folder of its own."""
+
+    folder: Path
+    name: str
+    env: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *args: str, **options: object) -> subprocess.Popen:
+        """Start an envmgr command in a session of its own."""
+        return subprocess.Popen(
+            [*ENVMGR, *args],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **self.env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    def run(self, *args: str, timeout: float = 300) -> Result:
+        """Run an envmgr command to its end."""
+        began = time.monotonic()
+        process = self.start(*args)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            raise AssertionError(f"envmgr {' '.join(args)} took over {timeout} s:\n{out}\n{err}") from None
+        return Result(process.returncode, out, err, time.monotonic() - began)
+
+    def ok(self, *args: str, timeout: float = 300) -> Result:
+        """Run an envmgr command that must succeed."""
+        result = self.run(*args, timeout=timeout)
+        assert result.code == 0, f"envmgr {' '.join(args)}: exit {result.code}\n{result.out}\n{result.err}"
+        return result
+
+    def containers(self, target: str | None = None, service: str | None = None) -> dict[str, dict]:
+        """Return this project's containers by name, as `docker inspect` shows them."""
+        filters = ["--filter", f"label=envmgr.project={self.name}"]
+        filters += ["--filter", f"label=envmgr.env={target}"] if target else []
+        filters += ["--filter", f"label=envmgr.service={service}"] if service else []
+        ids = docker("ps", "-aq", *filters).split()
+        found = json.loads(docker("inspect", *ids)) if ids else []
+        return {one["Name"].lstrip("/"): one for one in found}
+
+    def identity(self, *targets: str) -> dict[str, tuple[str, str, int]]:
+        """Return what changes when a container is recreated or restarted: id, start time, restart count."""
+        return {
+            name: (one["Id"], one["State"]["StartedAt"], one["RestartCount"])
+            for target in targets
+            for name, one in self.containers(target).items()
+        }
+
+    def edit(self, old: str, new: str) -> None:
+        """Change the spec; what is replaced must be there."""
+        path = self.folder / "envmgr.toml"
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in the spec"
+        path.write_text(text.replace(old, new, 1))
+
+    def write(self, spec: str) -> None:
+        """Write the whole spec."""
+        (self.folder / "envmgr.toml").write_text(textwrap.dedent(spec))
+
+    def remove(self) -> None:
+        """Remove everything of this project from the engine."""
+        mine = ("--filter", f"label=envmgr.project={self.name}")
+        for ids, remove in (
+            (docker("ps", "-aq", *mine).split(), ("rm", "-f", "-v")),
+            (docker("network", "ls", "-q", *mine).split(), ("network", "rm")),
+            (docker("volume", "ls", "-q", *mine).split(), ("volume", "rm", "-f")),
+        ):
+            if ids:
+                docker(*remove, *ids, check=False, timeout=120)
+        tags = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{self.name}-*").split()
+        if tags:
+            docker("image", "rm", "-f", *tags, check=False, timeout=120)
+
+
+def make_sandbox(folder: Path) -> Sandbox:
+    """Return an empty project with the recipes of this repository."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "images").symlink_to(ROOT / "images")
+    (folder / "fixture").symlink_to(FIXTURE)
+    return Sandbox(folder, f"t{random.randrange(16**6):06x}")
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """An empty project, removed afterwards."""
+    one = make_sandbox(tmp_path / "project")
+    yield one
+    one.remove()
+
+
+def play_spec(name: str, *, mode: str = "serve", port: int | None = None, extra: str = "", more: str = "") -> str:
+    """Return a spec whose one web service plays `mode`; no server, so it starts in seconds."""
+    port = port or free_port()
+    return f"""\
+[project]
+name = "{name}"
+
+[networks]
+range = "10.96.0.0/12"
+
+[images]
+recipes = "images"
+
+[builds.play]
+context = "fixture"
+
+[services.web]
+kind = "asgi"
+build = "play"
+app = "play:app"
+memory = "64M"
+cpus = 0.5
+{extra}
+
+[services.web.variables]
+PLAY = "{mode}"
+
+{more}
+
+[environments.dev]
+ports = {{ web = {port} }}
+"""
+
+
+def chatbot_spec(name: str, ports: dict[str, int]) -> str:
+    """Return this repository's own spec under another name, with other ports and subnets, small limits."""
+    text = (ROOT / "envmgr.toml").read_text()
+    for old, new in (
+        ('name = "shia-chatbot"', f'name = "{name}"\n\n[networks]\nrange = "10.96.0.0/12"'),
+        ("port = 5433", f"port = {ports['postgres']}"),
+        ("port = 6379", f"port = {ports['redis']}"),
+        *((f"app = {8000 + i}", f"app = {ports[f'app{i}']}") for i in range(3)),
+        *((f"flower = {5555 + i}", f"flower = {ports[f'flower{i}']}") for i in range(3)),
+    ):
+        assert old in text, f"{old!r} is not in envmgr.toml"
+        text = text.replace(old, new)
+    return text
+
+
+@dataclass
+class Chatbot:
+    """The reference system under another name."""
+
+    sandbox: Sandbox
+    ports: dict[str, int]
+
+    def url(self, environment: str, path: str = "") -> str:
+        """Return a URL of an environment's application."""
+        index = ("dev", "stage", "prod").index(environment)
+        return f"http://127.0.0.1:{self.ports[f'app{index}']}{path}"
+
+    def flower(self, environment: str, path: str = "") -> str:
+        """Return a URL of an environment's Flower."""
+        index = ("dev", "stage", "prod").index(environment)
+        return f"http://127.0.0.1:{self.ports[f'flower{index}']}{path}"
+
+
+@pytest.fixture(scope="session")
+def chatbot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chatbot]:
+    """The reference system: the base and three environments, up for the whole session."""
+    one = make_sandbox(tmp_path_factory.mktemp("chatbot") / "project")
+    keys = ["postgres", "redis", *(f"app{i}" for i in range(3)), *(f"flower{i}" for i in range(3))]
+    ports: dict[str, int] = {}
+    for key in keys:
+        port = free_port()
+        while port in ports.values():
+            port = free_port()
+        ports[key] = port
+    (one.folder / "examples").mkdir()
+    shutil.copytree(
+        ROOT / "examples" / "chatbot",
+        one.folder / "examples" / "chatbot",
+        ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache", ".venv"),
+    )
+    (one.folder / "envmgr.toml").write_text(chatbot_spec(one.name, ports))
+    try:
+        result = one.ok("up", "dev", "stage", "prod", "--json", timeout=900)
+        (one.folder / "first-up.json").write_text(result.out)
+        yield Chatbot(one, ports)
+    finally:
+        one.remove()
