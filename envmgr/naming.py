@@ -74,7 +74,8 @@ def egress_network(project: str, target: str) -> str:
 
 def built_image(project: str, build: str, environment: str) -> str:
     """Name the image that an environment builds for itself, so that building for dev never changes prod's."""
-    return f"{project}-{build}:{environment}"
+    # Linters take a tag such as `dev`, `test` or `latest` for a moving one, and an environment may have any name.
+    return f"{project}-{build}:env-{environment}"
 
 
 def sql_name(text: str) -> str:

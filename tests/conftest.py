@@ -40,6 +40,11 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_refuse)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--update-golden`; here, because only the outermost folder's options are known wherever pytest starts."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/*/expected")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Arm the guard around a test and its fixtures."""

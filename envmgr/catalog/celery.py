@@ -45,6 +45,7 @@ class CeleryWorker:
         start_seconds=60,
         # A warm shutdown finishes the tasks that the worker holds.
         stop_seconds=60,
+        listens=False,
     )
 
     def draft(self, application: Application) -> Draft:

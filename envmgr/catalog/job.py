@@ -30,6 +30,7 @@ class Job:
         start_seconds=300,
         stop_seconds=30,
         is_job=True,
+        listens=False,
     )
 
     def draft(self, application: Application) -> Draft:

@@ -111,6 +111,8 @@ class Defaults:
     start_seconds: float
     stop_seconds: float
     is_job: bool = False
+    listens: bool = True
+    """It has a port that can be published."""
 
 
 class InfraKind(Protocol):

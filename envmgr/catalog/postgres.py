@@ -129,7 +129,6 @@ def _command(options: Options, resources: Resources) -> tuple[str, ...]:
         "shared_buffers": f"{max(16, megabytes // 4)}MB",
         "effective_cache_size": f"{max(32, megabytes * 3 // 4)}MB",
         "max_connections": str(options.max_connections),
-        "password_encryption": "scram-sha-256",
         "log_min_duration_statement": "1s",
     }
     return ("postgres", *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")))

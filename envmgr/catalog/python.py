@@ -9,7 +9,7 @@ from pydantic import Field
 from envmgr.model.stack import Healthcheck
 from envmgr.spec.schema import Strict
 
-UserId = Annotated[str, Field(pattern=r"^[1-9]\d*:[1-9]\d*$")]
+UserId = Annotated[str, Field(pattern=r"^[1-9][0-9]*:[1-9][0-9]*$")]
 Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 
 

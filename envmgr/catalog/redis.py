@@ -57,7 +57,7 @@ done
 class Options(Strict):
     """What `kind = "redis"` adds to a table."""
 
-    version: Annotated[str, Field(pattern=r"^[78]\.\d+$")] = "8.0"
+    version: Annotated[str, Field(pattern=r"^[78]\.[0-9]+$")] = "8.0"
 
 
 class Redis:

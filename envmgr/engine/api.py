@@ -53,8 +53,10 @@ class Answer:
 class Api:
     """Requests to one engine; may be used from several threads."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, transport: httpx.BaseTransport | None = None) -> None:
+        """Connect to nothing yet; a test may bring a transport of its own."""
         self.endpoint = endpoint
+        self._transport = transport
         self._lock = threading.Lock()
         self._connected: httpx.Client | None = None
         self._prefix = ""
@@ -77,8 +79,9 @@ class Api:
         import httpx
 
         client = self._client()
+        request = client.build_request(method, self._prefix + path, params=params, json=body, timeout=_limits(timeout))
         try:
-            got = client.request(method, self._prefix + path, params=params, json=body, timeout=_limits(timeout))
+            got = _send(client, request)
         except httpx.TransportError as error:
             raise engine_error(error, self.endpoint, f"{method} {path}") from error
         return _checked(Answer(got.status_code, got.content, got.headers.get("content-type", "")), allowed)
@@ -119,7 +122,7 @@ class Api:
     def _client(self) -> httpx.Client:
         with self._lock:
             if self._connected is None:
-                client = _new_client(self.endpoint)
+                client = _new_client(self.endpoint, self._transport)
                 self._prefix = f"/v{self._agreed_version(client)}"
                 self._connected = client
             return self._connected
@@ -145,6 +148,18 @@ def hang_up(response: httpx.Response) -> None:
         connection.shutdown(sockets.SHUT_RDWR)
 
 
+def _send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+    """Send a request; a question whose kept-alive connection breaks is asked once more, on a new one."""
+    import httpx
+
+    try:
+        return client.send(request)
+    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+        if request.method != "GET":
+            raise
+        return client.send(request)
+
+
 def _checked(answer: Answer, allowed: tuple[int, ...]) -> Answer:
     if answer.status >= 400 and answer.status not in allowed:
         raise EngineError(f"Docker refused: {answer.message}")
@@ -157,13 +172,18 @@ def _limits(seconds: float | None) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=CONNECT_SECONDS)
 
 
-def _new_client(endpoint: Endpoint) -> httpx.Client:
+def _new_client(endpoint: Endpoint, transport: httpx.BaseTransport | None) -> httpx.Client:
+    import httpx
+
+    # trust_env: a proxy of the operator's is not meant for the engine.
+    return httpx.Client(transport=transport or _new_transport(endpoint), base_url=endpoint.base_url, trust_env=False)
+
+
+def _new_transport(endpoint: Endpoint) -> httpx.BaseTransport:
     import httpx
 
     # verify: loading the public certificate authorities costs 20 ms, and no engine has a certificate of theirs.
-    # trust_env: a proxy of the operator's is not meant for the engine.
-    transport = httpx.HTTPTransport(uds=endpoint.socket, verify=_certificates(endpoint), trust_env=False)
-    return httpx.Client(transport=transport, base_url=endpoint.base_url, trust_env=False)
+    return httpx.HTTPTransport(uds=endpoint.socket, verify=_certificates(endpoint), trust_env=False)
 
 
 def _certificates(endpoint: Endpoint) -> ssl.SSLContext | bool:

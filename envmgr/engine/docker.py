@@ -225,3 +225,9 @@ class DockerEngine:
     def _whales(self) -> DockerClient:
         # The names of this process's variables, whatever `environ` was given: those are what the library hands on.
         return whales.client(self._endpoint, self._command, os.environ)
+
+
+if TYPE_CHECKING:
+    from envmgr.engine.protocol import Engine
+
+    _satisfies: type[Engine] = DockerEngine

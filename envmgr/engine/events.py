@@ -74,7 +74,7 @@ class Events:
                 self._found.put(snapshot.event(json.loads(line)))
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             return engine_error(error, self._api.endpoint, "following events")
-        except (ValueError, KeyError) as error:
+        except Exception as error:  # Whatever it is: who waits for events has to hear of it.
             return EngineError(f"Docker sent an event that cannot be read: {error}")
         return EngineError("Docker ended the stream of events", state="events may be missing", help="docker info")
 

@@ -74,15 +74,7 @@ def run(
     Raises:
         EngineError: It was still running after `deadline` seconds, and was ended.
     """
-    child = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(environ),
-        start_new_session=True,
-        pass_fds=fds,
-    )
+    child = _spawn(argv, environ, fds, what)
     try:
         stdout, stderr = child.communicate(timeout=deadline)
     except subprocess.TimeoutExpired:
@@ -91,6 +83,21 @@ def run(
         _end(child, INTERRUPT_SECONDS)
         raise
     return Finished(child.returncode, _text(stdout), _text(stderr))
+
+
+def _spawn(argv: Sequence[str], environ: Mapping[str, str], fds: tuple[int, ...], what: str) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environ),
+            start_new_session=True,
+            pass_fds=fds,
+        )
+    except OSError as error:
+        raise EngineError(f"{what} failed: {argv[0]} cannot be run: {error.strerror}") from error
 
 
 def run_checked(

@@ -82,7 +82,8 @@ class Engine(Protocol):
     ) -> ExecResult:
         """Run a program inside a running container; exit code 124 when it is still running after `timeout` seconds.
 
-        The program goes on inside the container then: the engine has no way to end it.
+        The program goes on inside the container then: the engine has no way to end it. Lines of stdout and of stderr
+        keep their own order; which of the two comes first is not certain.
         """
 
     def start(self, container_id: str) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from envmgr import naming
+from envmgr.errors import EngineError
 from envmgr.model.observed import (
     Container,
     EngineHealth,
@@ -47,7 +48,7 @@ def container(inspected: Document) -> Container:
         number=int(labels.get(COMPOSE_NUMBER, "1")),
         image=config["Image"],
         image_id=inspected["Image"],
-        state=State(state["Status"]),
+        state=_state(state["Status"]),
         health=EngineHealth((state.get("Health") or {}).get("Status") or "none"),
         exit_code=state["ExitCode"],
         restart_count=inspected.get("RestartCount", 0),
@@ -103,6 +104,13 @@ def event(message: Document) -> Event:
     """Read one event; `health_status: healthy` is a `health_status`."""
     actor = message["Actor"]
     return Event(message["Action"].partition(":")[0], actor["ID"], _service(actor["Attributes"]))
+
+
+def _state(word: str) -> State:
+    try:
+        return State(word)
+    except ValueError as error:
+        raise EngineError(f"The engine reports a container as '{word}', a state that Docker does not have") from error
 
 
 def _labels(document: Document) -> Mapping[str, str]:

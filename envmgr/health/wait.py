@@ -33,6 +33,8 @@ class _Watched:
     reason: str = ""
     probe: Future[ProbeResult] | None = None
     probe_after: float = 0.0
+    probe_message: str = ""
+    """What the last probe that failed said."""
     latency: float | None = None
     is_proven: bool = False
 
@@ -86,11 +88,12 @@ class Waiter:
         if one.probe is None:
             if time.monotonic() >= one.probe_after:
                 one.probe = pool.submit(self.prober.run, probe)
-            return Verdict.STARTING, one.reason or "being probed"
+            return Verdict.STARTING, one.probe_message or "being probed"
         if not one.probe.done():
-            return Verdict.STARTING, one.reason or "being probed"
+            return Verdict.STARTING, one.probe_message or "being probed"
         result, one.probe = one.probe.result(), None
         one.latency = result.latency
+        one.probe_message = result.message
         one.is_proven = result.is_good
         one.probe_after = time.monotonic() + _RETRY
         return (Verdict.HEALTHY, "") if result.is_good else (Verdict.STARTING, result.message)

@@ -26,6 +26,8 @@ def bring_base_up(
     Raises: `SpecError` when its passwords are missing although its volumes exist; `NotHealthyError`.
     """
     base = session.project.system.base
+    if not base.services:
+        return (), 0
     observed = session.observe()
     existing = base_volumes(session, observed)
     if values.to_generate and existing and not new_secrets:

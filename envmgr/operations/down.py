@@ -31,7 +31,7 @@ def down(session: Session, targets: tuple[str, ...]) -> DownResult:
         if takes_base:
             refuse_under_environments(session, session.observe(), besides=targets)
         removed = [name for stack in environments for name in take_down(session, stack)]
-        if takes_base:
+        if takes_base and session.project.system.base.services:
             with session.locks.acquire(naming.INFRA, wait=_BASE_WAIT):
                 removed += take_down(session, session.project.system.base)
     return DownResult(tuple(s.target for s in stacks), tuple(removed), _kept(session, stacks))

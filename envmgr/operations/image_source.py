@@ -7,6 +7,7 @@ from enum import StrEnum
 from envmgr import naming
 from envmgr.errors import EngineError, PreflightError, Problem, UsageError
 from envmgr.model.observed import Observed, ObservedVolume
+from envmgr.model.stack import Image
 from envmgr.operations.session import Session
 
 _REGISTRY_SECONDS = 15
@@ -54,7 +55,7 @@ def base_volumes(session: Session, observed: Observed) -> tuple[ObservedVolume, 
 def _first_choice(session: Session) -> Source:
     system = session.project.system
     images = [
-        service.image.reference for stack in system.stacks for service in stack.services if not service.image.build
+        reference for stack in system.stacks for one in stack.services for reference in _outside(session, one.image)
     ]
     missing = [reference for reference in dict.fromkeys(images) if session.engine.image(reference) is None]
     if not missing or session.engine.registry_answers(missing[0], _REGISTRY_SECONDS):
@@ -68,6 +69,17 @@ def _first_choice(session: Session) -> Source:
         )
     session.note("", "no registry answers: images are built from distribution packages, and this host keeps to that")
     return Source.RECIPES
+
+
+def _outside(session: Session, image: Image) -> tuple[str, ...]:
+    """Return what an image needs from a registry: itself, or what its Dockerfile starts from and a recipe replaces."""
+    if image.build is None:
+        return (image.reference,)
+    dockerfile = session.project.folder / image.build.context / image.build.dockerfile
+    lines = dockerfile.read_text(encoding="utf-8", errors="replace").splitlines() if dockerfile.is_file() else []
+    words = [line.split() for line in lines]
+    starts = {part for line in words if line and line[0].upper() == "FROM" for part in line[1:]}
+    return tuple(official for official in session.project.system.substitutes if official in starts)
 
 
 def check_volumes(session: Session, observed: Observed, source: Source) -> None:

@@ -202,7 +202,9 @@ def _volume(stack: Stack, volume: Volume) -> Document:
         naming.LABEL_ENVIRONMENT: stack.target,
         naming.LABEL_SERVICE: volume.service,
     }
-    protect = {naming.LABEL_PROTECT: "true"} if stack.is_protected else {}
+    # The base holds the data of all environments. Its label must not follow theirs: Compose, run by hand on a terminal,
+    # offers to delete a volume whose labels have changed.
+    protect = {naming.LABEL_PROTECT: "true"} if stack.is_protected or stack.is_base else {}
     return {"name": volume.name, "labels": labels | protect}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,8 +20,8 @@ _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
 def exchange(one: Path, other: Path) -> None:
     """Swap two existing folders of one file system.
 
-    Where the file system cannot swap, three renames do it: a kill between them leaves `one` absent, and `recover`
-    puts it back.
+    Where the file system cannot swap, three renames do it: a kill between them leaves one of the two aside, and
+    `recover` repairs that.
     """
     code = _swap(os.fsencode(one), os.fsencode(other))
     if code in _UNSUPPORTED:
@@ -33,14 +34,18 @@ def exchange(one: Path, other: Path) -> None:
 
 
 def recover(one: Path) -> None:
-    """Put back a folder that a kill in the middle of `exchange` left aside."""
+    """Put back a folder that a kill in the middle of `exchange` left aside; remove it when it was replaced."""
     aside = _aside(one)
-    if aside.is_dir() and not one.exists():
+    if not aside.is_dir():
+        return
+    if one.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
         aside.rename(one)
 
 
 def _aside(one: Path) -> Path:
-    return one.with_name(f".{one.name}.old")
+    return one.with_name(f".{one.name}.envmgr-aside")
 
 
 def _swap(one: bytes, other: bytes) -> int:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from envmgr.errors import StaleError
+from envmgr.errors import EnvmgrError, StaleError
 from envmgr.files import sync_folder
 from envmgr.render.exchange import exchange, recover
 
@@ -42,26 +44,32 @@ class FileChange:
 
 
 def compare(folder: Path, files: Mapping[str, str]) -> tuple[FileChange, ...]:
-    """Compare the folder with the files that it should hold, in order of path."""
-    recover(folder)
-    manifest = _read_manifest(folder)
-    paths = sorted(files.keys() | manifest.keys())
-    changes = (_compare(folder, path, files.get(path), manifest.get(path)) for path in paths)
-    return tuple(change for change in changes if change is not None)
+    """Compare the folder with the files that it should hold, in order of path.
+
+    Raises: `StaleError` when something that is no file is in a file's place.
+    """
+    folder = folder.resolve()
+    with _alone(folder):
+        return _compare_all(folder, files)
 
 
 def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> tuple[FileChange, ...]:
     """Write the whole set at once and return what changed.
 
-    Raises: `StaleError` when a file was edited by hand and `force` is off; nothing is written then.
+    Raises: `StaleError` when a file was edited by hand and `force` is off, nothing is written then; `EnvmgrError` when
+    the folder cannot be written.
     """
-    changes = tuple(change for change in compare(folder, files) if change.change is not Change.UNCHANGED)
-    edited = tuple(change.path for change in changes if change.change is Change.EDITED)
-    if edited and not force:
-        raise edited_error(folder, changes)
-    if changes:
-        _replace(folder, files)
-    return changes
+    folder = folder.resolve()  # a link is the operator's own arrangement: what is behind it changes, not the link
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            return _write_set(folder, files, force=force)
+    except OSError as error:
+        raise EnvmgrError(
+            f"{folder} cannot be written: {error.strerror}",
+            state="Its files are all as before, or all as the spec says.",
+            details=(str(error),),
+        ) from error
 
 
 def edited_error(folder: Path, changes: tuple[FileChange, ...]) -> StaleError:
@@ -77,10 +85,43 @@ def edited_error(folder: Path, changes: tuple[FileChange, ...]) -> StaleError:
     )
 
 
-def _compare(folder: Path, path: str, wanted: str | None, recorded: str | None) -> FileChange | None:
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other writers out with a kernel lock, which dies with its process; go on where there is none."""
     try:
-        found = (folder / path).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+        descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield
+        return
+    try:
+        with suppress(OSError):  # some network file systems lock no folder
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _compare_all(folder: Path, files: Mapping[str, str]) -> tuple[FileChange, ...]:
+    recover(folder)
+    manifest = _read_manifest(folder)
+    paths = sorted(files.keys() | manifest.keys())
+    changes = (_compare(folder, path, files.get(path), manifest.get(path)) for path in paths)
+    return tuple(change for change in changes if change is not None)
+
+
+def _write_set(folder: Path, files: Mapping[str, str], *, force: bool) -> tuple[FileChange, ...]:
+    changes = tuple(change for change in _compare_all(folder, files) if change.change is not Change.UNCHANGED)
+    if not force and any(change.change is Change.EDITED for change in changes):
+        raise edited_error(folder, changes)
+    _sweep(folder)
+    if changes:
+        _replace(folder, files)
+    return changes
+
+
+def _compare(folder: Path, path: str, wanted: str | None, recorded: str | None) -> FileChange | None:
+    found = _read(folder, path)
+    if found is None:
         return None if wanted is None else FileChange(path, Change.NEW, _diff(path, "", wanted))
     if wanted is not None and found == wanted.encode():
         return FileChange(path, Change.UNCHANGED)
@@ -88,6 +129,23 @@ def _compare(folder: Path, path: str, wanted: str | None, recorded: str | None) 
     if _sha256(found) != recorded:
         return FileChange(path, Change.EDITED, diff)
     return FileChange(path, Change.OBSOLETE if wanted is None else Change.STALE, diff)
+
+
+def _read(folder: Path, path: str) -> bytes | None:
+    """Return what a file holds, None when it is not there; a link to nowhere holds nothing."""
+    place = folder / path
+    try:
+        return place.read_bytes()
+    except FileNotFoundError:
+        return b"" if place.is_symlink() else None
+    except IsADirectoryError:
+        raise _in_the_way(folder, f"{path} is a folder") from None
+    except NotADirectoryError:
+        raise _in_the_way(folder, f"{path} has a file in its way") from None
+
+
+def _in_the_way(folder: Path, what: str) -> StaleError:
+    return StaleError(f"{folder.name}/{what}", state="Nothing was written.", help="Move that away, then: envmgr render")
 
 
 def _diff(path: str, found: str, wanted: str) -> tuple[str, ...]:
@@ -113,8 +171,7 @@ def _manifest(files: Mapping[str, str]) -> str:
 
 
 def _replace(folder: Path, files: Mapping[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
+    folder.mkdir(exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
     try:
         _fill(fresh, folder, {**files, MANIFEST: _manifest(files)})
@@ -130,7 +187,7 @@ def _fill(fresh: Path, folder: Path, files: Mapping[str, str]) -> None:
     fresh.mkdir()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() or p.is_symlink()):
         relative = path.relative_to(folder).as_posix()
-        if relative not in ours or (relative in files and path.read_bytes() == files[relative].encode()):
+        if relative not in ours or (relative in files and _read(folder, relative) == files[relative].encode()):
             _link(path, fresh / relative)
     for relative, text in files.items():
         if not (fresh / relative).exists():

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from envmgr import naming
-from envmgr.catalog.kind import Application, Binding, Defaults, Draft, Server
+from envmgr.catalog.kind import Application, Binding, Client, Defaults, Draft, Server
 from envmgr.catalog.registry import INFRA, SERVICES
 from envmgr.model.stack import (
     Build,
@@ -38,7 +38,7 @@ def resources(table: CommonTable, defaults: Resources) -> Resources:
         cpus=cpus,
         memory=memory,
         pids=table.pids or defaults.pids,
-        cpus_reserved=table.cpus_reserved,
+        cpus_reserved=min(table.cpus_reserved, cpus) if table.cpus_reserved else None,
         memory_reserved=min(reserved, memory) if reserved else None,
     )
 
@@ -64,6 +64,13 @@ def infra_service(spec: Spec, infra: InfraSpec) -> tuple[Service, Draft]:
     service = _service(infra.name, infra.kind, infra.table, draft, seen.resources, kind.defaults)
     networks = ("data", "publish") if infra.table.port else ("data",)
     return replace(service, networks=networks, ports=_ports(draft, infra.table.port)), draft
+
+
+def bind_servers(spec: Spec, environment: EnvironmentSpec) -> dict[str, Binding]:
+    """Return what an environment gets from each server of the base that it uses."""
+    client = Client(environment.name, environment.prefix)
+    used = dict.fromkeys(name for service in environment.services.values() for name in service.table.uses)
+    return {name: INFRA[spec.infra[name].kind].bind(server(spec, spec.infra[name]), client) for name in used}
 
 
 def app_service(

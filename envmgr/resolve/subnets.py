@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from envmgr.errors import Problem
+
+_PRIVATE = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +39,30 @@ def allocate(
     project: str, within: str, targets: Mapping[str, str | None]
 ) -> tuple[dict[str, Block], tuple[Problem, ...]]:
     """Return each target's block; `targets` maps a name to its explicit /24, or None to derive one."""
-    taken: dict[ipaddress.IPv4Network, str] = {}
-    blocks: dict[str, Block] = {}
-    problems: list[Problem] = []
-    for target, explicit in targets.items():
-        network = (
-            ipaddress.IPv4Network(explicit) if explicit else _derived(project, target, ipaddress.IPv4Network(within))
-        )
-        if network in taken:
-            problems.append(_clash(target, taken[network], network))
-        taken.setdefault(network, target)
-        blocks[target] = block_of(network)
-    return blocks, tuple(problems)
+    room = ipaddress.IPv4Network(within)
+    networks = {
+        target: ipaddress.IPv4Network(explicit) if explicit else _derived(project, target, room)
+        for target, explicit in targets.items()
+    }
+    owners: dict[ipaddress.IPv4Network, str] = {}
+    free = _free(room, set(networks.values()))
+    problems = [
+        _clash(target, owners[network], network, next(free))
+        for target, network in networks.items()
+        if owners.setdefault(network, target) != target
+    ]
+    return {target: block_of(network) for target, network in networks.items()}, tuple(problems)
 
 
-def _clash(target: str, other: str, network: ipaddress.IPv4Network) -> Problem:
+def _clash(target: str, other: str, network: ipaddress.IPv4Network, free: ipaddress.IPv4Network) -> Problem:
     return Problem(
         f"{target} and {other} both get the networks of {network}",
         path=f"environments.{target}",
-        hint=f'set environments.{target}.subnet to another /24, such as "{_next(network)}"',
+        hint=f'set environments.{target}.subnet to another /24, such as "{free}"',
     )
 
 
-def _next(network: ipaddress.IPv4Network) -> ipaddress.IPv4Network:
-    return ipaddress.IPv4Network((int(network.network_address) + 256, 24))
+def _free(room: ipaddress.IPv4Network, taken: Set[ipaddress.IPv4Network]) -> Iterator[ipaddress.IPv4Network]:
+    """Yield blocks that nobody has, from the spec's range first."""
+    for within in (room, *_PRIVATE):
+        yield from (network for network in within.subnets(new_prefix=24) if network not in taken)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from envmgr import naming
-from envmgr.catalog.kind import Binding, Client, Draft
-from envmgr.catalog.registry import INFRA, SERVICES
-from envmgr.errors import Problem, SpecError
+from envmgr.catalog.kind import Binding, Draft
+from envmgr.errors import SpecError
 from envmgr.model.stack import Needed, Network, Service, Stack, System, Volume
-from envmgr.resolve.services import app_service, infra_service, server
+from envmgr.resolve.checks import check
+from envmgr.resolve.services import app_service, bind_servers, infra_service
 from envmgr.resolve.subnets import Block, allocate
 from envmgr.resolve.variables import declared
 from envmgr.spec.recipes import Recipe
-from envmgr.spec.schema import EnvironmentSpec, ServiceSpec, Spec
+from envmgr.spec.schema import EnvironmentSpec, Spec
 
 
 def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
@@ -23,7 +23,7 @@ def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
     """
     targets = {naming.INFRA: None, **{name: e.table.subnet for name, e in spec.environments.items()}}
     blocks, problems = allocate(spec.project.name, spec.networks.range, targets)
-    problems += tuple(p for e in spec.environments.values() for p in _checks(e))
+    problems += check(spec)
     if problems:
         raise SpecError("the spec is not valid", problems)
     return System(
@@ -32,22 +32,6 @@ def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
         environments=tuple(_environment(spec, e, blocks[name]) for name, e in spec.environments.items()),
         substitutes={r.replaces: r.image for r in recipes.values() if r.replaces},
     )
-
-
-def _checks(environment: EnvironmentSpec) -> tuple[Problem, ...]:
-    return tuple(p for service in environment.services.values() for p in _check(environment, service))
-
-
-def _check(environment: EnvironmentSpec, service: ServiceSpec) -> Iterable[Problem]:
-    place = f"services.{service.name}"
-    if service.table.build is None and service.table.image is None:
-        yield Problem("has nothing to run", place, hint='set build = "…", a table of [builds], or image = "…"')
-    published = service.name in environment.table.ports
-    if published and service.table.replicas > 1:
-        port = f"environments.{environment.name}.ports.{service.name}"
-        yield Problem(f"{service.table.replicas} replicas cannot share one port of the host", port)
-    if published and SERVICES[service.kind].defaults.is_job:
-        yield Problem("a job listens on no port", f"environments.{environment.name}.ports.{service.name}")
 
 
 def _base(spec: Spec, block: Block) -> Stack:
@@ -67,11 +51,9 @@ def _base(spec: Spec, block: Block) -> Stack:
 
 
 def _environment(spec: Spec, environment: EnvironmentSpec, block: Block) -> Stack:
-    client = Client(environment.name, environment.prefix)
-    used = dict.fromkeys(name for s in environment.services.values() for name in s.table.uses)
-    bindings = {name: INFRA[spec.infra[name].kind].bind(server(spec, spec.infra[name]), client) for name in used}
+    bindings = bind_servers(spec, environment)
     pairs = [
-        app_service(spec, environment, service, (bindings[name] for name in service.table.uses))
+        app_service(spec, environment, service, (bindings[name] for name in dict.fromkeys(service.table.uses)))
         for service in environment.services.values()
     ]
     services = tuple(service for service, _ in pairs)

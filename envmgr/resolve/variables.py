@@ -21,7 +21,8 @@ class Supply:
     secrets: tuple[SecretMount, ...]
 
 
-def _goes_to(table: VariableTable, service: str) -> bool:
+def goes_to(table: VariableTable, service: str) -> bool:
+    """Tell whether a service gets a declared variable."""
     return table.services is None or service in table.services
 
 
@@ -45,7 +46,7 @@ def declared(spec: Spec, environment: EnvironmentSpec) -> tuple[Needed, ...]:
 def supply(spec: Spec, environment: EnvironmentSpec, service: ServiceSpec, bindings: Iterable[Binding]) -> Supply:
     """Return what one service gets."""
     bindings = tuple(bindings)
-    mine = {name: table for name, table in spec.variables.items() if _goes_to(table, service.name)}
+    mine = {name: table for name, table in spec.variables.items() if goes_to(table, service.name)}
     secrets = [mount for binding in bindings for mount in binding.secrets]
     secrets += [SecretMount(name, (SecretRef(name, environment.name),)) for name, t in mine.items() if t.secret]
     plain = _plain(environment, service, bindings)

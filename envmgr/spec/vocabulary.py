@@ -33,6 +33,9 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
 SINGLE = ("project", "networks", "images")
 """Sections that are one table; the others hold tables by name."""
 
+_MOVED = {"port": "a service's port on the host stands in [environments.NAME.ports]"}
+"""Keys that one would look for where they are not."""
+
 
 class Vocabulary:
     """Knows the keys of every table, those of the catalog's kinds included."""
@@ -43,6 +46,8 @@ class Vocabulary:
     def hint(self, key: str, known: Iterable[str]) -> str:
         """Say what an unknown key was probably meant to be."""
         known = tuple(known)
+        if key in _MOVED:
+            return _MOVED[key]
         elsewhere = [title for title, keys in self._tables.items() if key in keys]
         if elsewhere:
             return f'"{key}" belongs to {" or ".join(elsewhere[:3])}'

@@ -119,7 +119,7 @@ def test_dev_comes_and_goes_while_stage_answers_everything(chatbot: Chatbot) -> 
 def test_a_spec_change_in_dev_touches_only_its_service(chatbot: Chatbot) -> None:
     sandbox = chatbot.sandbox
     before = sandbox.identity("infra", "stage", "dev")
-    sandbox.edit('[environments.dev]\n', '[environments.dev]\nservices.flower.memory = "300M"\n')
+    sandbox.edit("[environments.dev]\n", '[environments.dev]\nservices.flower.memory = "300M"\n')
     with Load(chatbot.url("stage", "/whoami")) as load:
         assert sandbox.ok("up", "dev", "--json").json["changed"] == 1
     after = sandbox.identity("infra", "stage", "dev")
@@ -201,7 +201,7 @@ def test_no_secret_is_in_what_the_engine_shows(chatbot: Chatbot) -> None:
     sandbox = chatbot.sandbox
     values = set()
     for path in sandbox.folder.glob(".env.*"):
-        values |= {v for v in re.findall(r"=['\"]?([^'\"\n]{20,})", path.read_text())}
+        values |= set(re.findall(r"=['\"]?([^'\"\n]{20,})", path.read_text()))
     assert len(values) >= 10
     shown = json.dumps(sandbox.containers()) + (sandbox.folder / "first-up.json").read_text()
     for container in sandbox.containers():

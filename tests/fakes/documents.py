@@ -27,7 +27,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
-        raise EngineError(f'docker compose failed: compose file "{file}" is invalid: {error.strerror}') from error
+        raise EngineError(
+            f'docker compose failed: compose file "{file}" is invalid: {str(error.strerror).lower()}'
+        ) from error
     return parse(text, file)
 
 
@@ -76,7 +78,7 @@ def networks(service: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the keys of a service's networks, with its aliases there."""
     written = service.get("networks") or {}
     if isinstance(written, list):
-        return {key: () for key in written}
+        return dict.fromkeys(written, ())
     return {key: tuple((entry or {}).get("aliases") or ()) for key, entry in written.items()}
 
 
@@ -96,6 +98,22 @@ def ports(service: Mapping[str, Any]) -> tuple[HostPort, ...]:
 def replicas(service: Mapping[str, Any]) -> int:
     """Return how many containers a service asks for."""
     return int(service.get("scale") or (service.get("deploy") or {}).get("replicas") or 1)
+
+
+def memory(service: Mapping[str, Any]) -> int:
+    """Return a service's memory limit in bytes."""
+    written = str(_limits(service).get("memory") or service.get("mem_limit") or 0).lower().rstrip("b")
+    factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}.get(written[-1:], 1)
+    return int(float(written.rstrip("kmg")) * factor)
+
+
+def cpus(service: Mapping[str, Any]) -> float:
+    """Return a service's CPU limit."""
+    return float(_limits(service).get("cpus") or service.get("cpus") or 0)
+
+
+def _limits(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    return ((service.get("deploy") or {}).get("resources") or {}).get("limits") or {}
 
 
 def variables(service: Mapping[str, Any]) -> dict[str, str]:

@@ -7,8 +7,6 @@ WEB_CONCURRENCY is the number of processes.
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 
 from chatbot.logs import configure_logging
 from chatbot.settings import load_or_exit, read_queue_settings, read_web_settings, read_worker_count
@@ -30,8 +28,6 @@ def main() -> None:
     load_or_exit(read_queue_settings)
     workers = load_or_exit(read_worker_count)
     configure_logging(settings.log_level)
-    if workers > 1:
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="chatbot-metrics-"))
     import uvicorn
 
     uvicorn.run(

@@ -1,13 +1,20 @@
 """Count and time the web process's requests for Prometheus; must not know what they do.
 
-With several web processes `PROMETHEUS_MULTIPROC_DIR` names the directory where they put their numbers together.
+Several web processes put their numbers together in the directory that `PROMETHEUS_MULTIPROC_DIR` names.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+if parent := multiprocessing.parent_process():  # prometheus_client looks at the variable when it is imported
+    shared = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", f"{tempfile.gettempdir()}/chatbot-metrics-{parent.pid}")
+    Path(shared).mkdir(mode=0o700, exist_ok=True)
 
 from prometheus_client import (
     REGISTRY,

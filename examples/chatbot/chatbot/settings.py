@@ -157,6 +157,8 @@ def _has_address(url: str) -> bool:
 
 def _secret(variables: Variables, name: str) -> Secret:
     secret = _optional_secret(variables, name)
+    if secret is None and variables.get(f"{name}_FILE"):
+        raise SettingsError(f"{name} is not set: the file {variables[f'{name}_FILE']} of {name}_FILE is empty.")
     if secret is None:
         raise SettingsError(f"{name} is not set: set {name}_FILE to the path of its file, or {name}.")
     return secret

@@ -85,10 +85,11 @@ def test_an_unusable_secret_file(variables: dict[str, str], tmp_path: Path, cont
 def test_an_empty_secret_file_counts_as_not_set(variables: dict[str, str], tmp_path: Path, content: str) -> None:
     file = tmp_path / "secret"
     file.write_text(content)
-    del variables["OPENROUTER_API_KEY"]
     assert read_web_settings(variables | {"OPENROUTER_API_KEY_FILE": str(file)}).openrouter_api_key is None
     del variables["SECRET_KEY"]
-    with pytest.raises(SettingsError, match="^SECRET_KEY is not set"):
+    with pytest.raises(
+        SettingsError, match=r"^SECRET_KEY is not set: the file .*/secret of SECRET_KEY_FILE is empty\.$"
+    ):
         read_web_settings(variables | {"SECRET_KEY_FILE": str(file)})
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -64,20 +65,15 @@ def kinds() -> KindOptions:
 
 
 @pytest.fixture(scope="session")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A current folder, so that a file is named as an operator would name it."""
+def load_text(kinds: KindOptions, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | bytes], LoadedSpec]:
+    """Load a text from the current folder, so that the file is named as an operator would name it."""
     folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        yield folder
 
-
-@pytest.fixture(scope="session")
-def load_text(kinds: KindOptions, here: Path) -> Callable[[str | bytes], LoadedSpec]:
     def loaded(text: str | bytes) -> LoadedSpec:
-        path = Path("envmgr.toml")
-        path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
-        return load(path, kinds)
+        with contextlib.chdir(folder):
+            path = Path("envmgr.toml")
+            path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
+            return load(path, kinds)
 
     return loaded
 

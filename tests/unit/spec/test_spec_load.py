@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -164,9 +165,10 @@ class TestSmall:
 
 
 class TestNoFile:
-    def test_a_missing_file_is_one_sentence(self, kinds, here):
+    def test_a_missing_file_is_one_sentence(self, kinds, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
         with pytest.raises(SpecError) as caught:
-            load(here.relative_to(here) / "absent.toml", kinds)
+            load(Path("absent.toml"), kinds)
         assert str(caught.value) == "absent.toml does not exist: run in the project's folder, or pass --file"
         assert caught.value.problems == ()
         assert caught.value.exit_code == ExitCode.SPEC

@@ -250,7 +250,7 @@ class TestUnknownKeys:
             ("start-seconds = 1", 'did you mean "start_seconds"?'),
             ("prefix = 'x_'", '"prefix" belongs to [environments.NAME]'),
             ("max_connections = 5", '"max_connections" belongs to [infra.NAME] of kind "postgres"'),
-            ("port = 80", '"port" belongs to [infra.NAME]'),
+            ("port = 80", "a service's port on the host stands in [environments.NAME.ports]"),
             ("dockerfile = ''", '"dockerfile" belongs to [builds.NAME]'),
         ],
     )

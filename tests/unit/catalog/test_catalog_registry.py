@@ -1,0 +1,185 @@
+"""What holds for every kind: options that refuse rubbish, no secret on a command line, checks that the image can run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from envmgr.catalog.registry import INFRA, SERVICES
+from envmgr.model.secret import SecretRef
+from envmgr.model.stack import Command, Service, Stack, System, secret_references
+from envmgr.operations.project import Project
+from envmgr.secrets.vault import Vault
+
+KINDS = {**INFRA, **SERVICES}
+LEAST: dict[str, dict[str, Any]] = {
+    "postgres": {},
+    "redis": {},
+    "asgi": {"app": "a.b:c"},
+    "celery-worker": {"app": "a.b"},
+    "flower": {"app": "a.b"},
+    "job": {"command": ("run",)},
+}
+RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
+    "postgres": {
+        "version": (17, "14", "17.2", "latest", "", None),
+        "database": ("", "Chat", "1chat", "chat-1", "chat;drop", "chat'", "a" * 41, "chat\n", 1),
+        "url_scheme": ("", "Postgres", "a b", "pg://", "1a", "a\n"),
+        "max_connections": (9, 10_001, "100", 1.5, True),
+        "connections_per_environment": (0, 10_001, "1"),
+    },
+    "redis": {"version": (8, 8.0, "8", "6.2", "8.", "8.0-alpine", "8.0\n", "latest", "8.٣")},
+    "asgi": {
+        "app": ("", "a", "a:", ":b", "a b:c", "a:b;c", "a:b\n", "a/b:c", None),
+        "health_path": ("", "health", "/a b", "/ü", "/a\n", "http://x/"),
+        "user": ("root", "0:0", "0:1", "1:0", "1", "1:1:1", "app:app", "-1:1", 1, "1:1\n", "1٣:1"),
+    },
+    "celery-worker": {
+        "app": ("", "a b", "a;b", "$(a)", "a:", "a`b`", "--help", "a\n"),
+        "queues": (("a b",), ("",), ("a,b",), ("a;b",), "default"),
+        "concurrency": (0, 257, "4", 1.5),
+        "user": ("0:0",),
+    },
+    "flower": {
+        "app": ("", "a b", "$(a)"),
+        "max_tasks": (99, "500", -1),
+        "login": ("", "a:b", "a b", "a\n"),
+        "user": ("0:0",),
+    },
+    "job": {"command": ((), "run it", None, (1,)), "user": ("0:0",)},
+}
+
+
+def test_the_kinds():
+    assert (list(INFRA), list(SERVICES)) == (["postgres", "redis"], ["asgi", "celery-worker", "flower", "job"])
+    assert all(name == kind.name for name, kind in KINDS.items())
+    assert set(LEAST) == set(RUBBISH) == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "value"),
+    [(kind, option, value) for kind in RUBBISH for option in RUBBISH[kind] for value in RUBBISH[kind][option]],
+)
+def test_rubbish_is_refused(kind: str, option: str, value: Any):
+    KINDS[kind].Options(**LEAST[kind])
+    with pytest.raises(ValidationError) as caught:
+        KINDS[kind].Options(**{**LEAST[kind], option: value})
+    assert {error["loc"][0] for error in caught.value.errors()} == {option}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_option_has_rubbish_that_it_refuses_and_an_unknown_one_is_refused(kind: str):
+    assert set(KINDS[kind].Options.model_fields) == set(RUBBISH[kind]) | ({"user"} & set(LEAST[kind]))
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        KINDS[kind].Options(**LEAST[kind], no_such_option=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_options_cannot_be_changed(kind: str):
+    options = KINDS[kind].Options(**LEAST[kind])
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(options, next(iter(type(options).model_fields)), "other")
+
+
+# ---- what a whole system runs
+
+
+def commands_in(value: object) -> Iterator[Command]:
+    if isinstance(value, Command):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from commands_in(part)
+    elif is_dataclass(value):
+        for one in fields(value):
+            yield from commands_in(getattr(value, one.name))
+
+
+def argvs(stack: Stack) -> Iterator[tuple[str, ...]]:
+    for service in stack.services:
+        yield service.command
+        if service.healthcheck:
+            yield service.healthcheck.test
+    for command in commands_in(stack):
+        yield command.argv
+
+
+def known_secrets(system: System) -> tuple[Vault, set[str]]:
+    refs = {ref for stack in system.stacks for ref in secret_references(stack)}
+    vault, values = Vault(), set()
+    for target in {ref.scope for ref in refs}:
+        made = {ref.name: f"v4lue-of-{ref.name}-{target}" for ref in refs if ref.scope == target}
+        vault, values = vault.with_target(target, made), values | set(made.values())
+    return vault, values
+
+
+def test_no_secret_stands_on_a_command_line(chatbot: Project):
+    every = [argv for stack in chatbot.system.stacks for argv in argvs(stack)]
+    assert len(every) > 50
+    assert all(type(part) is str for argv in every for part in argv)
+    names = {ref.name for stack in chatbot.system.stacks for ref in secret_references(stack)}
+    assert not [argv for argv in every for name in names if any(f"{name}=" in part for part in argv)]
+
+
+def test_a_commands_secrets_travel_as_variables(chatbot: Project):
+    vault, values = known_secrets(chatbot.system)
+    filled = [
+        vault.fill_all(command.variables) for stack in chatbot.system.stacks for command in commands_in(stack)
+    ]
+    carried = {value for one in filled for text in one.values() for value in values if value in text}
+    assert {value.split("-of-")[1] for value in carried} == {
+        *("REDIS_ADMIN_PASSWORD-infra",),
+        *(f"{server}_PASSWORD-{target}" for server in ("POSTGRES", "REDIS") for target in ("dev", "stage", "prod")),
+    }
+
+
+def test_plain_variables_and_configuration_hold_no_reference(chatbot: Project):
+    for stack in chatbot.system.stacks:
+        for service in stack.services:
+            assert all(type(value) is str for value in service.variables.values())
+            assert not [mount for mount in service.configs if "SecretRef" in repr(mount.context)]
+            assert not [part for part in service.command if isinstance(part, SecretRef)]
+
+
+IN_IMAGE = {
+    "postgres": {"pg_isready", "psql", "sh", "printf"},
+    "redis": {"redis-cli", "grep", "sh", "printf", "sed", "tr", "wc", "set", "cursor", "case", "while"},
+    "asgi": {"python", "uvicorn"},
+    "celery-worker": {"celery", "/bin/sh"},
+    "flower": {"python", "celery"},
+}
+
+
+def programs(service: Service) -> set[str]:
+    """The programs that a service's healthcheck and probe start."""
+    found = set()
+    for argv in [service.healthcheck.test if service.healthcheck else (), *(c.argv for c in commands_in(service.probe))]:
+        words = argv[1:] if argv[:1] in (("CMD",), ("CMD-SHELL",)) else argv
+        if argv[:1] == ("CMD-SHELL",) or words[1:2] == ("-c",) and words[0].endswith("sh"):
+            found |= {words[0]} if words[1:2] == ("-c",) else set()
+            script = words[-1]
+            found |= {part.split()[0] for part in re.split(r"\||&&", re.sub(r"^exec ", "", script))}
+        elif words:
+            found.add(words[0])
+    return found
+
+
+def test_checks_use_programs_that_the_image_has(chatbot: Project):
+    for stack in chatbot.system.stacks:
+        for service in stack.services:
+            if not service.is_job:
+                assert programs(service)
+                assert programs(service) <= IN_IMAGE[service.kind]
+
+
+def test_every_service_that_lasts_has_a_healthcheck_on_the_loopback_or_through_its_broker(chatbot: Project):
+    for stack in chatbot.system.stacks:
+        for service in stack.services:
+            text = " ".join(service.healthcheck.test) if service.healthcheck else ""
+            assert service.is_job or "127.0.0.1" in text or "redis-cli" in text or "inspect ping" in text
+            assert service.is_job or "localhost" not in text

@@ -1,0 +1,144 @@
+"""Secret values: filled into templates by encoding, and shown by nothing else."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+import pickle
+import re
+import traceback
+from dataclasses import asdict, astuple
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envmgr.model.secret import SecretRef, SecretValue, references
+from envmgr.model.stack import Needed, Origin
+from envmgr.secrets.generate import generate
+from envmgr.secrets.vault import Vault
+
+SECRET = "hunter2-§$%"
+VAULT = Vault().with_target("dev", {"KEY": SECRET}).with_target("infra", {"KEY": "another"})
+anything = st.text(st.characters(exclude_categories=("Cs",)))
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ((), ""),
+        (("plain ", "text"), "plain text"),
+        ((SecretRef("KEY", "dev"),), SECRET),
+        ((SecretRef("KEY", "infra"),), "another"),
+        (("db://u:", SecretRef("KEY", "dev", "url"), "@h"), "db://u:hunter2-%C2%A7%24%25@h"),
+        ((SecretRef("KEY", "dev", "sha256"),), hashlib.sha256(SECRET.encode()).hexdigest()),
+        ((SecretRef("UNSET", "dev"),), ""),
+        ((SecretRef("KEY", "nowhere"),), ""),
+        (("a", SecretRef("UNSET", "dev", "url"), "b"), "ab"),
+    ],
+)
+def test_a_template_is_filled(template, expected: str):
+    assert VAULT.fill(template) == expected
+
+
+@given(anything)
+def test_any_value_survives_in_a_url(value: str):
+    vault = Vault().with_target("dev", {"KEY": value})
+    url = vault.fill(("redis://user:", SecretRef("KEY", "dev", "url"), "@redis:6379/0"))
+    assert re.fullmatch(r"redis://user:[A-Za-z0-9_.~%-]*@redis:6379/0", url)
+    assert unquote(urlsplit(url).password or "") == value
+
+
+def test_several_templates_are_filled_at_once():
+    assert VAULT.fill_all({"A": (SecretRef("KEY", "infra"),), "B": ("b",)}) == {"A": "another", "B": "b"}
+
+
+def test_a_targets_values_are_replaced_whole_and_others_stay():
+    vault = VAULT.with_target("dev", {"NEW": "x"})
+    parts = (SecretRef("KEY", "dev"), "|", SecretRef("NEW", "dev"), "|", SecretRef("KEY", "infra"))
+    assert vault.fill(parts) == "|x|another"
+    assert VAULT.fill(parts) == f"{SECRET}||another"
+
+
+def test_references_are_found_in_order():
+    first, second = SecretRef("A", "dev"), SecretRef("B", "dev", "url")
+    assert references(("x", first, "y", second, first)) == (first, second, first)
+
+
+# ---- nothing shows a value
+
+HOLDERS = [SecretValue(SECRET), VAULT, VAULT.values, [SecretValue(SECRET)], {"a": SecretValue(SECRET)}]
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize(
+    "show",
+    [
+        repr,
+        str,
+        "{}".format,
+        "{!r}".format,
+        lambda one: f"{one:}",
+        lambda one: "%s %r" % (one, one),
+        lambda one: str(logging.LogRecord("n", 0, "p", 0, "%s", (one,), None).getMessage()),
+        lambda one: json.dumps(one, default=str),
+        lambda one: json.dumps(one, default=repr),
+    ],
+)
+def test_no_text_of_it_shows_the_value(holder: object, show):
+    assert SECRET not in show(holder)
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("write", [json.dumps, pickle.dumps, copy.deepcopy, copy.copy])
+def test_it_is_not_serialised(holder: object, write):
+    try:
+        written = write(holder)
+    except TypeError as error:
+        assert SECRET not in str(error)
+    else:
+        assert SECRET not in repr(written)
+
+
+@pytest.mark.xfail(reason="SecretValue is a dataclass: asdict and astuple look inside", strict=True)
+@pytest.mark.parametrize("look", [asdict, astuple])
+def test_not_even_as_a_dictionary(look):
+    assert SECRET not in repr(look(VAULT))
+
+
+def test_no_traceback_shows_the_value():
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("cannot be encoded")
+
+    def fail() -> None:
+        vault, value = VAULT, SecretValue(SECRET)
+        assert vault.values["dev"]["KEY"] == value
+        raise ValueError(f"failed with {value} of {vault}")
+
+    for run in (fail, lambda: VAULT.fill((Broken(),)), lambda: pickle.dumps(VAULT)):
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            run()
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        assert SECRET not in "".join(shown.format())
+
+
+def test_only_reveal_gives_the_value():
+    assert SecretValue(SECRET).reveal() == SECRET
+    assert not hasattr(SecretValue(SECRET), "__dict__")
+
+
+# ---- new values
+
+
+def test_generated_values_are_long_unlike_and_safe_everywhere():
+    needed = [Needed(f"KEY_{number}", "dev", True, Origin.GENERATED) for number in range(50)]
+    made = generate(needed)
+    assert list(made) == [need.name for need in needed]
+    assert len(set(made.values())) == 50
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", value) for value in made.values())
+    assert generate(needed) != made
+    assert generate([]) == {}
