@@ -77,23 +77,29 @@ def health(file: str, targets: tuple[str, ...], watch: bool, interval: float, as
 
 
 @click.command()
-@click.argument("target")
-@click.argument("services", nargs=-1)
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]")
 @click.option("-F", "--follow", is_flag=True, help="Go on until Ctrl-C.")
 @click.option("-n", "--tail", default="100", show_default=True, help="Lines of each container, or all.")
 @click.pass_obj
-def logs(file: str, target: str, services: tuple[str, ...], follow: bool, tail: str) -> None:
-    """Show the logs of a target, or of some services of it."""
+def logs(file: str, targets: tuple[str, ...], follow: bool, tail: str) -> None:
+    """Show the logs of targets, or of some services of one.
+
+    \b
+    envmgr logs dev app worker --follow
+    envmgr logs dev stage --tail 20
+    """
     if tail != "all" and not tail.isdigit():
         raise UsageError(f"--tail {tail} is neither a number nor all")
     with session(file, is_quiet=True) as one:
-        (stack,) = one.project.stacks((target,))
-        one.project.services(stack, services)
+        stacks, services = one.project.choose(targets)
+        if follow and len(stacks) > 1:
+            raise UsageError("--follow takes one target at a time", help=f"envmgr logs {stacks[0].target} --follow")
         flags = ("--follow",) if follow else ()
-        code = one.engine.passthrough(
-            ("compose", "-p", stack.compose_project, "logs", "--tail", tail, *flags, *services)
-        )
-    sys.exit(code)
+        codes = [
+            one.engine.passthrough(("compose", "-p", stack.compose_project, "logs", "--tail", tail, *flags, *services))
+            for stack in stacks
+        ]
+    sys.exit(max(codes))
 
 
 @click.command(name="exec", context_settings={"ignore_unknown_options": True})

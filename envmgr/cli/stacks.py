@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -41,14 +41,13 @@ def up(file: str, targets: tuple[str, ...], build: bool, images: str | None, new
     from envmgr.report.results import write_up
 
     with session(file, as_json=as_json) as one:
-        environments, services = _split(one, targets)
-        options = UpOptions(services, build, Source(images) if images else None, new_secrets)
-        result = operate(one, environments, options)
+        options = UpOptions(build, Source(images) if images else None, new_secrets)
+        result = operate(one, targets, options)
     write_up(result, as_json=as_json)
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]")
 @json_option
 @click.pass_obj
 def down(file: str, targets: tuple[str, ...], as_json: bool) -> None:
@@ -56,6 +55,7 @@ def down(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 
     \b
     envmgr down dev
+    envmgr down dev flower
     envmgr down dev stage prod infra
     """
     from envmgr.operations.down import down as operate
@@ -67,12 +67,11 @@ def down(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("target")
-@click.argument("services", nargs=-1)
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]")
 @json_option
 @click.pass_obj
-def restart(file: str, target: str, services: tuple[str, ...], as_json: bool) -> None:
-    """Restart a target, or some services of it, and prove them healthy.
+def restart(file: str, targets: tuple[str, ...], as_json: bool) -> None:
+    """Restart targets, or some services of one, and prove them healthy.
 
     \b
     envmgr restart dev
@@ -82,18 +81,18 @@ def restart(file: str, target: str, services: tuple[str, ...], as_json: bool) ->
     from envmgr.report.results import write_up
 
     with session(file, as_json=as_json) as one:
-        result = operate(one, target, services)
+        result = operate(one, targets)
     write_up(result, as_json=as_json, verb="restarted")
 
 
 @click.command()
-@click.argument("target")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @click.option("--protected", is_flag=True, help="The target may be a protected one.")
 @click.option("--yes", is_flag=True, help="Do not ask for the target's name; for machines.")
 @json_option
 @click.pass_obj
-def destroy(file: str, target: str, protected: bool, yes: bool, as_json: bool) -> None:
-    """Delete a target with its volumes, databases and keys, after showing what would be lost.
+def destroy(file: str, targets: tuple[str, ...], protected: bool, yes: bool, as_json: bool) -> None:
+    """Delete targets with their volumes, databases and keys, after showing what would be lost.
 
     \b
     envmgr destroy dev
@@ -103,18 +102,9 @@ def destroy(file: str, target: str, protected: bool, yes: bool, as_json: bool) -
     from envmgr.report.results import write_down
 
     with session(file, as_json=as_json, is_quiet=not as_json and not yes) as one:
-        result = operate(one, target, _confirmation(yes), protected=protected)
-    write_down(result, as_json=as_json, verb="destroyed")
-
-
-def _split(one: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Tell targets from the services of a single target: `dev worker`."""
-    known = {stack.target for stack in one.project.system.stacks}
-    targets = tuple(name for name in names if name in known)
-    others = tuple(name for name in names if name not in known)
-    if len(targets) == 1 and names[0] in known:
-        return targets, others
-    return names, ()
+        results = [operate(one, target, _confirmation(yes), protected=protected) for target in targets]
+    for result in results:
+        write_down(result, as_json=as_json, verb="destroyed")
 
 
 def _confirmation(yes: bool) -> Callable[[str, tuple[Loss, ...]], None]:

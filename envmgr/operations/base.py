@@ -5,7 +5,7 @@ from __future__ import annotations
 from envmgr import naming
 from envmgr.model.health import ServiceHealth
 from envmgr.model.observed import Observed, State
-from envmgr.model.stack import Stack
+from envmgr.model.stack import Service, Stack
 from envmgr.operations.image_source import Source, base_volumes, create_volumes
 from envmgr.operations.session import Session
 from envmgr.operations.start import desired, start
@@ -19,9 +19,17 @@ _RECOVER = (
 
 
 def bring_base_up(
-    session: Session, values: Values, source: Source, *, new_secrets: bool
+    session: Session,
+    services: tuple[Service, ...],
+    values: Values,
+    source: Source,
+    *,
+    is_asked_for: bool,
+    new_secrets: bool,
 ) -> tuple[tuple[ServiceHealth, ...], int]:
-    """Bring the base up, prove it, and connect it to every environment's network that exists.
+    """Bring services of the base up, prove them, and connect them to every environment's network that exists.
+
+    Unless it `is_asked_for`, what runs of it is left alone: bringing one environment up never disturbs another.
 
     Raises: `SpecError` when its passwords are missing although its volumes exist; `NotHealthyError`.
     """
@@ -36,7 +44,7 @@ def bring_base_up(
     revisions = deliver(session.project.folder, base, values.plain(base), session.vault)
     create_volumes(session, observed, source)
     wanted = desired(session, base, revisions, source)
-    healths, touched = start(session, base, base.services, wanted, source)
+    healths, touched = start(session, base, services, wanted, source, keeps_running=not is_asked_for)
     connect_all(session)
     return healths, touched
 

@@ -24,3 +24,10 @@ def _context_files(folder: Path) -> list[Path]:
     anchored = [line if line.startswith(("#", "!", "**", "/")) or not line.strip() else f"/{line}" for line in lines]
     spec = pathspec.PathSpec.from_lines("gitwildmatch", [*anchored, "__pycache__/"])
     return sorted(p for p in folder.rglob("*") if p.is_file() and not spec.match_file(p.relative_to(folder).as_posix()))
+
+
+def starts_from(dockerfile: Path) -> frozenset[str]:
+    """Return the words of a Dockerfile's FROM lines: the images that it starts from are among them."""
+    lines = dockerfile.read_text(encoding="utf-8", errors="replace").splitlines() if dockerfile.is_file() else []
+    words = (line.split() for line in lines)
+    return frozenset(part for line in words if line and line[0].upper() == "FROM" for part in line[1:])

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from envmgr import naming
 from envmgr.errors import PreflightError, Problem
 from envmgr.model.observed import Host, Observed, State
 from envmgr.model.stack import Publication, Service, Stack, System
@@ -51,6 +52,7 @@ def check(
     problems = [
         *_versions(host),
         *(p for stack in stacks for p in _ports(system, stack, observed, host, is_free, holder_of)),
+        *(p for stack in stacks for p in _names(stack, observed)),
         *(p for stack in stacks for p in _subnets(stack, observed)),
         *(p for stack in stacks for p in _cpus(stack, host)),
         *_memory(system, stacks, observed, host),
@@ -125,6 +127,19 @@ def _port_path(stack: Stack, service: Service) -> str:
     if stack.is_base:
         return f"infra.{service.name}.port"
     return f"environments.{stack.target}.ports.{service.name}"
+
+
+def _names(stack: Stack, observed: Observed) -> Iterable[Problem]:
+    """Find containers and networks of somebody else under names that the stack needs."""
+    numbers = {s.name: range(1, s.replicas + 1) for s in stack.services}
+    wanted = {naming.container_name(stack.project, stack.target, name, n) for name, r in numbers.items() for n in r}
+    for foreign in observed.foreign:
+        if foreign.name in wanted:
+            yield Problem(f"container {foreign.name} exists and is not envmgr's", hint=f"docker rm -f {foreign.name}")
+    networks = {network.name for network in stack.networks}
+    for other in observed.networks:
+        if other.name in networks and other.labels.get(naming.LABEL_PROJECT) != stack.project:
+            yield Problem(f"network {other.name} exists and is not envmgr's", hint=f"docker network rm {other.name}")
 
 
 def _subnets(stack: Stack, observed: Observed) -> Iterable[Problem]:

@@ -17,12 +17,13 @@ _SECONDS = 60
 """For Compose itself, besides the services' own time to stop."""
 
 
-def down(session: Session, targets: tuple[str, ...]) -> DownResult:
-    """Stop and remove the containers and networks of some targets.
+def down(session: Session, names: tuple[str, ...]) -> DownResult:
+    """Stop and remove the containers and networks of some targets, or some services of one target.
 
     Raises: `UsageError` when the base would be taken from under an environment that runs.
     """
-    stacks = session.project.stacks(targets)
+    stacks, services = session.project.choose(names)
+    targets = tuple(stack.target for stack in stacks)
     environments = tuple(stack for stack in stacks if not stack.is_base)
     takes_base = any(stack.is_base for stack in stacks)
     # Nobody may bring an environment up while its base goes away.
@@ -30,10 +31,10 @@ def down(session: Session, targets: tuple[str, ...]) -> DownResult:
     with session.locks.acquire_all(tuple(stack.target for stack in locked)):
         if takes_base:
             refuse_under_environments(session, session.observe(), besides=targets)
-        removed = [name for stack in environments for name in take_down(session, stack)]
+        removed = [name for stack in environments for name in take_down(session, stack, services)]
         if takes_base and session.project.system.base.services:
             with session.locks.acquire(naming.INFRA, wait=_BASE_WAIT):
-                removed += take_down(session, session.project.system.base)
+                removed += take_down(session, session.project.system.base, services)
     return DownResult(tuple(s.target for s in stacks), tuple(removed), _kept(session, stacks))
 
 
@@ -55,9 +56,11 @@ def refuse_under_environments(session: Session, observed: Observed, besides: tup
         )
 
 
-def take_down(session: Session, stack: Stack) -> tuple[str, ...]:
-    """Stop and remove a stack's containers and networks; return the containers' names."""
+def take_down(session: Session, stack: Stack, services: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Stop and remove a stack's containers and networks, or some services; return the containers' names."""
     observed = session.observe()
+    if services:
+        return _remove_services(session, stack, services, observed)
     names = tuple(container.name for container in observed.of(stack.compose_project))
     if names:
         session.step(stack.target, f"stopping {', '.join(names)}")
@@ -69,6 +72,15 @@ def take_down(session: Session, stack: Stack) -> tuple[str, ...]:
             disconnect(session, stack, observed)
             session.engine.remove_network(network.name)
     return names
+
+
+def _remove_services(session: Session, stack: Stack, services: tuple[str, ...], observed: Observed) -> tuple[str, ...]:
+    containers = [c for name in services for c in observed.of(stack.compose_project, name)]
+    for container in containers:
+        session.step(stack.target, f"stopping {container.name}")
+        session.engine.stop(container.id, stack.service(container.service).stop_seconds)
+        session.engine.remove_container(container.id)
+    return tuple(container.name for container in containers)
 
 
 def _kept(session: Session, stacks: tuple[Stack, ...]) -> tuple[str, ...]:

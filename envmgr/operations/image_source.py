@@ -8,6 +8,7 @@ from envmgr import naming
 from envmgr.errors import EngineError, PreflightError, Problem, UsageError
 from envmgr.model.observed import Observed, ObservedVolume
 from envmgr.model.stack import Image
+from envmgr.operations.build_context import starts_from
 from envmgr.operations.session import Session
 
 _REGISTRY_SECONDS = 15
@@ -55,7 +56,7 @@ def base_volumes(session: Session, observed: Observed) -> tuple[ObservedVolume, 
 def _first_choice(session: Session) -> Source:
     system = session.project.system
     images = [
-        reference for stack in system.stacks for one in stack.services for reference in _outside(session, one.image)
+        reference for stack in system.stacks for one in stack.services for reference in from_outside(session, one.image)
     ]
     missing = [reference for reference in dict.fromkeys(images) if session.engine.image(reference) is None]
     if not missing or session.engine.registry_answers(missing[0], _REGISTRY_SECONDS):
@@ -71,14 +72,11 @@ def _first_choice(session: Session) -> Source:
     return Source.RECIPES
 
 
-def _outside(session: Session, image: Image) -> tuple[str, ...]:
+def from_outside(session: Session, image: Image) -> tuple[str, ...]:
     """Return what an image needs from a registry: itself, or what its Dockerfile starts from and a recipe replaces."""
     if image.build is None:
         return (image.reference,)
-    dockerfile = session.project.folder / image.build.context / image.build.dockerfile
-    lines = dockerfile.read_text(encoding="utf-8", errors="replace").splitlines() if dockerfile.is_file() else []
-    words = [line.split() for line in lines]
-    starts = {part for line in words if line and line[0].upper() == "FROM" for part in line[1:]}
+    starts = starts_from(session.project.folder / image.build.context / image.build.dockerfile)
     return tuple(official for official in session.project.system.substitutes if official in starts)
 
 

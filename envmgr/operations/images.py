@@ -11,7 +11,7 @@ from envmgr.errors import EngineError
 from envmgr.model.progress import Output
 from envmgr.model.stack import Build, Image, Stack
 from envmgr.operations.build_context import tree_hash
-from envmgr.operations.image_source import Source
+from envmgr.operations.image_source import Source, from_outside
 from envmgr.operations.session import Session
 from envmgr.spec.recipes import Recipe, in_order
 
@@ -56,10 +56,8 @@ def _pull(session: Session, reference: str) -> None:
 
 def _build_recipes(session: Session, stacks: tuple[Stack, ...]) -> None:
     recipes = session.project.recipes
-    wanted = {service.image.reference for stack in stacks for service in stack.services}
-    has_builds = any(service.image.build for stack in stacks for service in stack.services)
-    # What a Dockerfile starts from is known to the builder alone: all bases are there before a build.
-    names = tuple(n for n, r in recipes.items() if r.replaces in wanted or (has_builds and r.replaces))
+    wanted = {name for stack in stacks for one in stack.services for name in from_outside(session, one.image)}
+    names = tuple(name for name, recipe in recipes.items() if recipe.replaces in wanted)
     hashes: dict[str, str] = {}
     for name in in_order(dict(recipes), names):
         hashes[name] = _recipe_hash(session, recipes[name], hashes)

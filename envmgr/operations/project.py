@@ -40,6 +40,20 @@ class Project:
                 )
         return tuple(stack for stack in self.system.stacks if stack.target in targets)
 
+    def choose(self, names: tuple[str, ...]) -> tuple[tuple[Stack, ...], tuple[str, ...]]:
+        """Tell targets from the services of a single target: `dev stage`, `dev worker`.
+
+        Raises: `UsageError` for a name that is neither.
+        """
+        known = {stack.target for stack in self.system.stacks}
+        targets = tuple(name for name in names if name in known)
+        services = tuple(name for name in names if name not in known)
+        if len(targets) != 1 or names[0] not in known:
+            return self.stacks(names), ()
+        stacks = self.stacks(targets)
+        self.services(stacks[0], services)
+        return stacks, services
+
     def services(self, stack: Stack, names: tuple[str, ...]) -> tuple[Service, ...]:
         """Return some services of a stack, all when none is named.
 

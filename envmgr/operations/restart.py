@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from envmgr import naming
 from envmgr.errors import UsageError
 from envmgr.health.wait import Waiter
 from envmgr.model.health import ServiceHealth
@@ -22,22 +21,24 @@ from envmgr.operations.values import vault_of
 _BASE_WAIT = 600
 
 
-def restart(session: Session, target: str, services: tuple[str, ...]) -> UpResult:
-    """Restart a target's services, or some of them, in the order of their dependencies.
+def restart(session: Session, names: tuple[str, ...]) -> UpResult:
+    """Restart targets, or some services of one target, in the order of their dependencies.
 
-    Raises: `UsageError` when one of them does not run; `NotHealthyError`.
+    Raises: `UsageError` when one of them has no container; `NotHealthyError`.
     """
     began = time.monotonic()
-    (stack,) = session.project.stacks((target,))
-    chosen = tuple(s for s in session.project.services(stack, services) if not s.is_job)
+    stacks, services = session.project.choose(names)
+    chosen = {s.target: tuple(o for o in session.project.services(s, services) if not o.is_job) for s in stacks}
     vault_of(session, session.project.system.stacks)
-    wait = _BASE_WAIT if target == naming.INFRA else 0
-    with session.locks.acquire(target, wait=wait), interruptible(session, (stack,)):
-        _require_running(session, stack, chosen)
-        healths = _restart(session, stack, chosen)
-        if stack.is_base:
+    targets = tuple(stack.target for stack in stacks)
+    with session.locks.acquire_all(targets, base_wait=_BASE_WAIT), interruptible(session, stacks):
+        for stack in stacks:
+            _require_running(session, stack, chosen[stack.target])
+        healths = tuple(health for stack in stacks for health in _restart(session, stack, chosen[stack.target]))
+        if any(stack.is_base for stack in stacks):
             connect_all(session)
-    return UpResult((target,), healths, addresses(stack), time.monotonic() - began, len(chosen))
+    where = tuple(address for stack in stacks for address in addresses(stack))
+    return UpResult(targets, healths, where, time.monotonic() - began, len(healths))
 
 
 def _require_running(session: Session, stack: Stack, services: tuple[Service, ...]) -> None:

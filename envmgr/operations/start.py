@@ -43,9 +43,17 @@ def desired(session: Session, stack: Stack, revisions: Mapping[str, str], source
 
 
 def start(
-    session: Session, stack: Stack, services: tuple[Service, ...], wanted: Desired, source: Source
+    session: Session,
+    stack: Stack,
+    services: tuple[Service, ...],
+    wanted: Desired,
+    source: Source,
+    *,
+    keeps_running: bool = False,
 ) -> tuple[tuple[ServiceHealth, ...], int]:
     """Start what is not as it should be; return the verdicts and how many services were touched.
+
+    With `keeps_running`, what runs is left alone even where it differs: others depend on it.
 
     Raises: `NotHealthyError` with the first cause.
     """
@@ -56,6 +64,8 @@ def start(
         for wave in waves(stack, services):
             observed = session.observe()
             pending = tuple(s for s in wave if not is_as_wanted(stack, s, observed, wanted))
+            if keeps_running:
+                pending = _not_running(session, stack, pending, observed)
             if pending:
                 session.step(stack.target, f"starting {', '.join(service.name for service in pending)}")
                 _compose_up(session, stack, pending, source)
@@ -71,6 +81,17 @@ def start(
     return tuple(healths), touched
 
 
+def _not_running(
+    session: Session, stack: Stack, services: tuple[Service, ...], observed: Observed
+) -> tuple[Service, ...]:
+    running = tuple(s for s in services if any(_is_alive(s, c) for c in _of(stack, s, observed)))
+    if running:
+        names = ", ".join(service.name for service in running)
+        text = f"{names} differs from the spec and keeps running as it is; to apply: envmgr up {stack.target}"
+        session.caution(stack.target, text)
+    return tuple(service for service in services if service not in running)
+
+
 def is_as_wanted(stack: Stack, service: Service, observed: Observed, wanted: Desired) -> bool:
     """Tell whether a service's containers run, or a job has succeeded, with the very definition that is wanted."""
     containers = _of(stack, service, observed)
@@ -78,16 +99,18 @@ def is_as_wanted(stack: Stack, service: Service, observed: Observed, wanted: Des
 
 
 def _matches(service: Service, container: Container, wanted: Desired) -> bool:
-    if service.is_job:
-        is_alive = container.state is State.EXITED and container.exit_code == 0
-    else:
-        is_alive = container.state is State.RUNNING and container.health is not EngineHealth.UNHEALTHY
     return (
-        is_alive
+        _is_alive(service, container)
         and container.labels.get(naming.LABEL_HASH) == wanted.hashes[service.name]
         and container.revision == wanted.revisions[service.name]
         and container.image_id == wanted.image_ids[service.name]
     )
+
+
+def _is_alive(service: Service, container: Container) -> bool:
+    if service.is_job:
+        return container.state is State.EXITED and container.exit_code == 0
+    return container.state is State.RUNNING and container.health is not EngineHealth.UNHEALTHY
 
 
 def _of(stack: Stack, service: Service, observed: Observed) -> tuple[Container, ...]:

@@ -38,27 +38,27 @@ _RECOVER = (
 class UpOptions:
     """What the operator chose."""
 
-    services: tuple[str, ...] = ()
-    """Of the one environment; with what they depend on. All when empty."""
     build: bool = False
     """Build the project's own images anew when their source has changed."""
     images: Source | None = None
     new_secrets: bool = False
 
 
-def up(session: Session, targets: tuple[str, ...], options: UpOptions) -> UpResult:
+def up(session: Session, names: tuple[str, ...], options: UpOptions) -> UpResult:
     """Bring targets up, the base first, and return when everything is proven healthy.
+
+    `names` are targets, or one target and some of its services, which come with what they depend on.
 
     Raises: `SpecError`, `StaleError`, `LockedError`, `PreflightError`, `EngineError`, `NotHealthyError`; the error says
     what state things are in.
     """
     began = time.monotonic()
     project = session.project
-    chosen = project.stacks(targets)
+    chosen, services = project.choose(names)
     base = project.system.base
     stacks = chosen if base in chosen else (base, *chosen)
     environments = tuple(stack for stack in stacks if not stack.is_base)
-    selected = {stack.target: project.services(stack, options.services) for stack in chosen}
+    selected = {stack.target: project.services(stack, services) for stack in chosen}
     values = gather(session, stacks)
     healths: list[ServiceHealth] = []
     touched = 0
@@ -66,7 +66,12 @@ def up(session: Session, targets: tuple[str, ...], options: UpOptions) -> UpResu
         with session.locks.acquire(naming.INFRA, wait=_BASE_WAIT):
             source = _prepare(session, stacks, options)
             base_healths, base_touched = bring_base_up(
-                session, values[naming.INFRA], source, new_secrets=options.new_secrets
+                session,
+                selected.get(naming.INFRA, base.services),
+                values[naming.INFRA],
+                source,
+                is_asked_for=base in chosen,
+                new_secrets=options.new_secrets,
             )
             for stack in environments:
                 values[stack.target] = _own(session, stack, values[stack.target], new_secrets=options.new_secrets)

@@ -33,6 +33,6 @@ def report_error(error: EnvmgrError, *, as_json: bool) -> None:
 def _styled(text: str, code: str) -> str:
     import os
 
-    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         return f"\x1b[{code}m{text}\x1b[0m"
     return text

@@ -39,7 +39,7 @@ def write_up(result: UpResult, *, as_json: bool, verb: str = "up") -> None:
             seconds=round(result.seconds, 3),
         )
         return
-    what = f"{len(result.services)} services healthy"
+    what = _count(len(result.services), "service") + " healthy"
     changes = "nothing to change" if result.changed == 0 else f"{result.changed} started"
     sys.stdout.write(f"{', '.join(result.targets)} {verb}: {what}, {changes}, {result.seconds:.1f} s\n")
     _write_addresses(result.addresses)
@@ -54,7 +54,7 @@ def write_down(result: DownResult, *, as_json: bool, verb: str = "down") -> None
     if as_json:
         write_json(targets=list(result.targets), removed=list(result.removed), kept=list(result.kept))
         return
-    sys.stdout.write(f"{', '.join(result.targets)} {verb}: {len(result.removed)} containers removed\n")
+    sys.stdout.write(f"{', '.join(result.targets)} {verb}: {_count(len(result.removed), 'container')} removed\n")
     for name in result.kept:
         sys.stdout.write(f"  kept volume {name}\n")
 
@@ -75,6 +75,10 @@ def write_health(result: HealthResult, *, as_json: bool) -> None:
     _write_table(("TARGET", "SERVICE", "WHAT", "VERDICT", "LATENCY", "REASON"), rows, verdict=3)
     good = sum(probe.is_good for probe in result.probes)
     sys.stdout.write(f"{good} of {len(result.probes)} healthy in {result.seconds:.2f} s\n")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _milliseconds(latency: float | None) -> str:

@@ -19,7 +19,11 @@ def load(files: tuple[Path, ...]) -> dict[str, Any]:
         document = _read(file)
         for section in ("services", "networks", "volumes"):
             for name, entry in (document.get(section) or {}).items():
-                whole[section][name] = {**whole[section].get(name, {}), **(entry or {}), "_folder": str(file.parent)}
+                whole[section][name] = {
+                    **whole[section].get(name, {}),
+                    **(entry or {}),
+                    "_folder": str(files[0].parent),
+                }
     return whole
 
 
