@@ -45,8 +45,10 @@ docker-logs: setup ## Follow the logs; TARGET=dev, SERVICE=app
 check: setup-dev ## Format, lint, types, imports, unit and golden tests, rendered files; no Docker
 	@scripts/check.sh $(BIN)
 test: check engine ## Everything, on a real engine
+	@scripts/example.sh $(BIN)/python
 	@$(BIN)/pytest -q tests/contract tests/docker -m "docker and not full" $(PYTEST_ARGS)
 test-all: check engine ## Everything, every combination
+	@scripts/example.sh $(BIN)/python
 	@$(BIN)/pytest -q tests/contract tests/docker -m "docker" $(PYTEST_ARGS)
 format: setup-dev ## Format the code
 	@$(BIN)/ruff format $(FILES)

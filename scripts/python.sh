@@ -37,8 +37,13 @@ fail() {
   exit 1
 }
 
+is_current() {
+  [ -e "$1" ] && ! [ pyproject.toml -nt "$1" ]
+}
+
 [ -x "$venv/bin/python" ] || make_venv
-if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
+# What development needs holds all that a run needs.
+if ! is_current "$stamp" && ! { [ "$extra" = run ] && is_current "$venv/.installed-dev"; }; then
   echo "installing envmgr into $venv" >&2
   target=.
   [ "$extra" = run ] || target=".[$extra]"

@@ -1,5 +1,5 @@
 """`python -m envmgr.cli`."""
 
-from envmgr.cli.main import main
+from envmgr.cli.entry import main
 
 main()

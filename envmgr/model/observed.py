@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from envmgr import naming
+
 
 class State(StrEnum):
     """A container's state, in the engine's words."""
@@ -110,7 +112,13 @@ class Observed:
         """Return the containers of a Compose project, or of one service of it, in order of name."""
         return tuple(
             sorted(
-                (c for c in self.containers if c.compose_project == compose_project and service in (None, c.service)),
+                (
+                    c
+                    for c in self.containers
+                    if c.compose_project == compose_project
+                    and service in (None, c.service)
+                    and c.labels.get(naming.LABEL_COMPOSE_ONEOFF) != "True"
+                ),
                 key=lambda c: (c.service, c.number),
             )
         )

@@ -113,6 +113,7 @@ def create_volumes(session: Session, observed: Observed, source: Source) -> None
     for volume in base.volumes:
         if volume.name not in existing:
             labels = {
+                naming.LABEL_COMPOSE_PROJECT: base.compose_project,
                 naming.LABEL_PROJECT: base.project,
                 naming.LABEL_ENVIRONMENT: base.target,
                 naming.LABEL_SERVICE: volume.service,

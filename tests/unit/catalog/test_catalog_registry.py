@@ -1,4 +1,4 @@
-"""What holds for every kind: options that refuse rubbish, no secret on a command line, checks that the image can run."""
+"""What holds for every kind: options refuse rubbish, no secret on a command line, checks that the image can run."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_rubbish_is_refused(kind: str, option: str, value: Any):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_option_has_rubbish_that_it_refuses_and_an_unknown_one_is_refused(kind: str):
-    assert set(KINDS[kind].Options.model_fields) == set(RUBBISH[kind]) | ({"user"} & set(LEAST[kind]))
+    assert set(KINDS[kind].Options.model_fields) == set(RUBBISH[kind])
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         KINDS[kind].Options(**LEAST[kind], no_such_option=1)
 
@@ -128,9 +128,7 @@ def test_no_secret_stands_on_a_command_line(chatbot: Project):
 
 def test_a_commands_secrets_travel_as_variables(chatbot: Project):
     vault, values = known_secrets(chatbot.system)
-    filled = [
-        vault.fill_all(command.variables) for stack in chatbot.system.stacks for command in commands_in(stack)
-    ]
+    filled = [vault.fill_all(command.variables) for stack in chatbot.system.stacks for command in commands_in(stack)]
     carried = {value for one in filled for text in one.values() for value in values if value in text}
     assert {value.split("-of-")[1] for value in carried} == {
         *("REDIS_ADMIN_PASSWORD-infra",),
@@ -158,9 +156,10 @@ IN_IMAGE = {
 def programs(service: Service) -> set[str]:
     """The programs that a service's healthcheck and probe start."""
     found = set()
-    for argv in [service.healthcheck.test if service.healthcheck else (), *(c.argv for c in commands_in(service.probe))]:
+    own = service.healthcheck.test if service.healthcheck else ()
+    for argv in (own, *(command.argv for command in commands_in(service.probe))):
         words = argv[1:] if argv[:1] in (("CMD",), ("CMD-SHELL",)) else argv
-        if argv[:1] == ("CMD-SHELL",) or words[1:2] == ("-c",) and words[0].endswith("sh"):
+        if argv[:1] == ("CMD-SHELL",) or (words[1:2] == ("-c",) and words[0].endswith("sh")):
             found |= {words[0]} if words[1:2] == ("-c",) else set()
             script = words[-1]
             found |= {part.split()[0] for part in re.split(r"\||&&", re.sub(r"^exec ", "", script))}

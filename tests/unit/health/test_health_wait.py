@@ -343,7 +343,7 @@ def test_an_engine_that_goes_away_ends_the_wait(wait, monkeypatch: pytest.Monkey
         raise EngineError("Docker ended the stream of events")
 
     monkeypatch.setattr(world, "get", gone)
-    with pytest.raises(EngineError, match="^Docker ended the stream of events$"):
+    with pytest.raises(EngineError, match=r"^Docker ended the stream of events$"):
         wait(world, app())
 
 

@@ -66,7 +66,7 @@ def test_a_missing_folder_is_an_error_and_nothing_moves(tmp_path: Path, missing:
     pair[1 - missing].mkdir()
     with pytest.raises(FileNotFoundError, match="compose"):
         exchange(*pair)
-    assert [path for path in tmp_path.iterdir()] == [pair[1 - missing]]
+    assert list(tmp_path.iterdir()) == [pair[1 - missing]]
 
 
 def test_another_error_is_no_reason_for_renames(pair: tuple[Path, Path], no_swap):

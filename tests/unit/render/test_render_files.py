@@ -97,7 +97,9 @@ def test_labels_are_the_hashes_that_containers_should_carry(chatbot: Project):
 
 
 def test_a_changed_template_changes_the_hash_of_exactly_its_service(project_of: Callable[..., Project], repository):
-    ours = {name: (repository / "templates" / name).read_text() for name in ("redis/redis.conf.j2", "redis/start.sh.j2")}
+    ours = {
+        name: (repository / "templates" / name).read_text() for name in ("redis/redis.conf.j2", "redis/start.sh.j2")
+    }
     plain = project_of(spec("dev"))
     for name, text in ours.items():
         same = project_of(spec("dev"), {f"templates/{name}": text})
@@ -125,7 +127,10 @@ def test_recipes_make_a_second_document_where_they_replace_something(chatbot: Pr
     ("template", "message"),
     [
         ("maxmemory {{ maxmemoy }}\n", "template redis/redis.conf.j2: 'maxmemoy' is undefined"),
-        ("maxmemory {{ maxmemory\n", "template redis/redis.conf.j2: unexpected end of template, expected 'end of print"),
+        (
+            "maxmemory {{ maxmemory\n",
+            "template redis/redis.conf.j2: unexpected end of template, expected 'end of print",
+        ),
     ],
 )
 def test_a_broken_template_is_named(project_of: Callable[..., Project], template: str, message: str):
@@ -136,9 +141,7 @@ def test_a_broken_template_is_named(project_of: Callable[..., Project], template
 
 
 def test_a_template_cannot_leave_its_folders(project_of: Callable[..., Project]):
-    project = project_of(
-        spec("dev"), {"templates/redis/redis.conf.j2": "{% include '../envmgr.toml' %}"}
-    )
+    project = project_of(spec("dev"), {"templates/redis/redis.conf.j2": "{% include '../envmgr.toml' %}"})
     with pytest.raises(SpecError, match=r"^template redis/redis.conf.j2: \.\./envmgr.toml$"):
         files(project)
 

@@ -139,7 +139,7 @@ def test_files_of_others_stay_as_they_are(folder: Path):
     write(folder, FILES | {"a.yml": "a: 2\n"})
     assert {path: path.lstat().st_ino for path in inodes} == inodes
     assert (stat.S_IMODE(notes.stat().st_mode), deep.read_bytes()) == (0o640, b"\x00\xff")
-    assert (os.readlink(link), os.readlink(dangling)) == ("NOTES.md", "/nowhere")
+    assert (link.readlink(), dangling.readlink()) == (Path("NOTES.md"), Path("/nowhere"))
 
 
 def test_an_unchanged_file_stays_the_same_file(folder: Path):
@@ -195,7 +195,7 @@ def test_a_folder_that_is_a_link_stays_one(folder: Path):
     real = folder.rename(folder.with_name("rendered"))
     folder.symlink_to("rendered")
     write(folder, FILES | {"a.yml": "a: 2\n"})
-    assert (os.readlink(folder), content(real)["a.yml"]) == ("rendered", "a: 2\n")
+    assert (folder.readlink(), content(real)["a.yml"]) == (Path("rendered"), "a: 2\n")
     assert beside(folder) == ["compose", "rendered"]
 
 

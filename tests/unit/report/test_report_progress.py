@@ -114,10 +114,14 @@ def test_no_color_leaves_the_words(on_terminal, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_error_inside_gives_the_cursor_back(on_terminal):
     def fail() -> None:
-        with pytest.raises(RuntimeError, match="^boom$"), listening(as_json=False) as listen:
+        with listening(as_json=False) as listen:
             listen(Step("dev", "starting app"))
             raise RuntimeError("boom")
 
-    written = on_terminal(fail)
+    def caught() -> None:
+        with pytest.raises(RuntimeError, match=r"^boom$"):
+            fail()
+
+    written = on_terminal(caught)
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1
     assert written.index("\x1b[?25l") < written.index("\x1b[?25h")

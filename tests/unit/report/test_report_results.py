@@ -38,7 +38,9 @@ HEALTH = HealthResult(
     ),
     0.1239,
 )
-ROW = ContainerRow("dev", "app", "play-dev-app-1", "healthy", "", "play-app:env-dev", 7200.0, 0, "http://localhost:8000")
+ROW = ContainerRow(
+    "dev", "app", "play-dev-app-1", "healthy", "", "play-app:env-dev", 7200.0, 0, "http://localhost:8000"
+)
 GONE = ContainerRow("dev", "worker", "", "not created", "no container", "play-app:env-dev", None, 0, "")
 STATUS = (StackRow("dev", "partly up", 1, 2, True, (ROW, GONE)), StackRow("stage", "down", 0, 2, False, ()))
 CHANGES = [("a.yml", "stale", ("--- a.yml", "+++ a.yml", "-1", "+2")), ("b.yml", "new", ())]

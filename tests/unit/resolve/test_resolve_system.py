@@ -261,8 +261,10 @@ def test_a_service_gets_what_it_uses_and_what_is_meant_for_it(system: System):
 
 
 def test_a_program_that_reads_no_files_gets_its_secrets_as_variables(system_of: SystemOf):
-    app = system_of(SPEC.replace('app = "app:app"', 'app = "app:app"\nsecrets_as = "variables"')).stack("dev").service(
-        "app"
+    app = (
+        system_of(SPEC.replace('app = "app:app"', 'app = "app:app"\nsecrets_as = "variables"'))
+        .stack("dev")
+        .service("app")
     )
     mounts = (DATABASE, BROKER, API_KEY, SIGNING_KEY)
     assert app.templated == {mount.name: mount.content for mount in mounts}
@@ -345,9 +347,10 @@ def test_replicas_cannot_share_a_port(system_of: SystemOf):
     text = SPEC + "\n[environments.dev.services.app]\nreplicas = 3\n"
     problem = Problem("3 replicas cannot share one port of the host", "environments.dev.ports.app")
     assert refused(system_of, text) == (problem,)
-    assert system_of(text.replace("[environments.dev.s", "[environments.prod.s")).stack("prod").service(
-        "app"
-    ).replicas == 3
+    assert (
+        system_of(text.replace("[environments.dev.s", "[environments.prod.s")).stack("prod").service("app").replicas
+        == 3
+    )
 
 
 @pytest.mark.parametrize(("service", "kind"), [("migrate", "job"), ("worker", "celery-worker")])

@@ -170,7 +170,7 @@ def test_a_line_break_in_a_variable_is_refused_before_anything_is_written(tmp_pa
 def test_a_value_that_compose_does_not_read_is_refused(tmp_path: Path):
     longest = "ü" * (30 * 1024)
     deliver(tmp_path / "longest", STACK, PLAIN | {"QUEUE": longest}, VAULT)
-    with pytest.raises(SpecError, match="^QUEUE of worker is longer than 60 KiB$"):
+    with pytest.raises(SpecError, match=r"^QUEUE of worker is longer than 60 KiB$"):
         deliver(tmp_path / "longer", STACK, PLAIN | {"QUEUE": longest + "x"}, VAULT)
     assert not (tmp_path / "longer").exists()
 

@@ -82,7 +82,7 @@ HOLDERS = [SecretValue(SECRET), VAULT, VAULT.values, [SecretValue(SECRET)], {"a"
         "{}".format,
         "{!r}".format,
         lambda one: f"{one:}",
-        lambda one: "%s %r" % (one, one),
+        lambda one: "%s %r" % (one, one),  # noqa: UP031
         lambda one: str(logging.LogRecord("n", 0, "p", 0, "%s", (one,), None).getMessage()),
         lambda one: json.dumps(one, default=str),
         lambda one: json.dumps(one, default=repr),
@@ -96,11 +96,10 @@ def test_no_text_of_it_shows_the_value(holder: object, show):
 @pytest.mark.parametrize("write", [json.dumps, pickle.dumps, copy.deepcopy, copy.copy])
 def test_it_is_not_serialised(holder: object, write):
     try:
-        written = write(holder)
+        shown = repr(write(holder))
     except TypeError as error:
-        assert SECRET not in str(error)
-    else:
-        assert SECRET not in repr(written)
+        shown = str(error)
+    assert SECRET not in shown
 
 
 @pytest.mark.xfail(reason="SecretValue is a dataclass: asdict and astuple look inside", strict=True)

@@ -1,0 +1,110 @@
+"""Specs whose optional services are there or not, and everything that envmgr would write for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, combinations
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from envmgr import layout
+from envmgr.model.secret import SecretRef
+from envmgr.model.stack import Stack, System, secret_references
+from envmgr.operations.project import open_project
+from envmgr.render.files import render
+from envmgr.secrets.deliver import deliver
+from envmgr.secrets.generate import generate
+from envmgr.secrets.vault import Vault
+
+SERVERS = ("postgres", "redis")
+SERVICES = {
+    "migrate": ('kind = "job"', 'command = ["alembic", "upgrade", "head"]'),
+    "app": ('kind = "asgi"', 'app = "chat.main:app"', "egress = true"),
+    "worker": ('kind = "celery-worker"', 'app = "chat.tasks"', "egress = true"),
+    "flower": ('kind = "flower"', 'app = "chat.tasks"'),
+}
+USES = {"migrate": ("postgres",), "app": SERVERS, "worker": SERVERS, "flower": ("redis",)}
+AFTER = {"app": ("migrate",), "worker": ("migrate",)}
+PORTS = {"app": 8000, "flower": 5555}
+ENVIRONMENTS = {"dev": "debug = true", "stage": "workers = 2", "prod": "protected = true"}
+OPTIONAL = (*SERVERS, *SERVICES)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One rendered Compose document."""
+
+    path: str
+    text: str
+    stack: Stack
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        return yaml.load(self.text, yaml.CSafeLoader)
+
+
+def subsets() -> Iterator[tuple[str, ...]]:
+    """Yield every choice of optional services that leaves the application at least one."""
+    for chosen in chain.from_iterable(combinations(OPTIONAL, size) for size in range(len(OPTIONAL) + 1)):
+        if set(chosen) & set(SERVICES):
+            yield chosen
+
+
+def _listed(names: tuple[str, ...], chosen: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names if name in chosen)
+
+
+def spec(chosen: tuple[str, ...]) -> str:
+    """Write the spec of a choice, for three environments."""
+    lines = ['[project]\nname = "chat"\n\n[builds.chat]\ncontext = "src"\n']
+    lines += ["[variables.SECRET_KEY]\nsecret = true\ngenerate = true\n", '[variables.HOST]\ndefault = "x.example"\n']
+    lines += [f"[infra.{name}]\nport = {15432 + number}\n" for number, name in enumerate(SERVERS) if name in chosen]
+    for name in (name for name in SERVICES if name in chosen):
+        links = f"uses = [{_listed(USES[name], chosen)}]\nafter = [{_listed(AFTER.get(name, ()), chosen)}]\n"
+        lines.append("\n".join((f"[services.{name}]", 'build = "chat"', *SERVICES[name], links)))
+    for number, (name, settings) in enumerate(ENVIRONMENTS.items()):
+        ports = ", ".join(f"{one} = {port + number}" for one, port in PORTS.items() if one in chosen)
+        lines.append(f"[environments.{name}]\n{settings}\nports = {{ {ports} }}\n")
+    return "\n".join(lines)
+
+
+def system_of(chosen: tuple[str, ...], folder: Path) -> System:
+    """Open the spec of a choice in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / layout.SPEC).write_text(spec(chosen))
+    return open_project(folder / layout.SPEC).system
+
+
+def documents(system: System, folder: Path) -> list[Document]:
+    """Render the Compose documents of a system, without those that only put other images in place."""
+    files = render(system, folder)
+    paths = {layout.compose_file(stack.target): stack for stack in system.stacks}
+    return [Document(path, files[path], stack) for path, stack in paths.items() if path in files]
+
+
+def with_values(system: System) -> tuple[Vault, dict[tuple[str, str], str]]:
+    """Make a value for every secret that a system mentions; return (target, name) → value, too."""
+    refs: set[SecretRef] = set().union(*(secret_references(stack) for stack in system.stacks))
+    values = {(ref.scope, ref.name): "" for ref in refs}
+    values |= {(need.scope, need.name): "" for stack in system.stacks for need in stack.needed if need.is_secret}
+    needs = {need.name: need for stack in system.stacks for need in stack.needed}
+    values = {(scope, name): next(iter(generate([needs[name]]).values())) for scope, name in values}
+    vault = Vault()
+    for target in {scope for scope, _ in values}:
+        vault = vault.with_target(target, {name: value for (scope, name), value in values.items() if scope == target})
+    return vault, values
+
+
+def write_all(system: System, folder: Path, vault: Vault) -> None:
+    """Write into a folder what `up` would: documents, their configuration, env files and secrets."""
+    for path, text in render(system, folder).items():
+        target = folder / layout.COMPOSE / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    for stack in system.stacks:
+        plain = {need.name: need.default or "value" for need in stack.needed if not need.is_secret}
+        deliver(folder, stack, plain, vault)
