@@ -20,6 +20,7 @@ def main() -> None:
     svg = console.export_svg(title=sys.argv[1])
     # No font is fetched from anywhere: the reader's own monospace one will do.
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     sys.stdout.write(svg.replace("Fira Code", "monospace"))
 
 

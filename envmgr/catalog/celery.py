@@ -97,6 +97,7 @@ class Flower:
             healthcheck=http_healthcheck(_FLOWER_PORT, "/healthcheck"),
             probe=HttpProbe(application.port, "/healthcheck") if application.port else None,
             target_port=_FLOWER_PORT,
+            login=f"{options.login}, {password.name}",
             secrets=(SecretMount("FLOWER_BASIC_AUTH", (f"{options.login}:", password)),),
             configs=(
                 ConfigMount(

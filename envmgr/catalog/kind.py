@@ -91,6 +91,8 @@ class Draft:
     needed: tuple[Needed, ...] = ()
     stop_signal: str | None = None
     shm_megabytes: int | None = None
+    login: str = ""
+    """How a person gets past its login page: `admin, FLOWER_PASSWORD`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ class Address:
     target: str
     service: str
     url: str
+    login: str = ""
+    """User and name of the password, where a person has to log in."""
 
 
 @dataclass(frozen=True, slots=True)

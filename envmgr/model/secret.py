@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hmac
+from dataclasses import dataclass
 from typing import Literal
 
 Encoding = Literal["plain", "url", "sha256"]
@@ -23,21 +24,35 @@ Template = tuple[str | SecretRef, ...]
 """Literal text and references, joined without anything between them."""
 
 
-@dataclass(frozen=True, slots=True)
 class SecretValue:
-    """A secret's value; its repr, str and format are redacted, `reveal` is the one way out."""
+    """A secret's value; its repr, str and format are redacted, `reveal` is the one way out.
 
-    _value: str = field(repr=False)
+    No dataclass: `asdict` and its like would look inside.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
 
     def reveal(self) -> str:
         """Return the value."""
         return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretValue) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
 
     def __repr__(self) -> str:
         return "SecretValue(********)"
 
     def __str__(self) -> str:
         return "********"
+
+    def __deepcopy__(self, _memo: object) -> SecretValue:
+        return self
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("a secret is not serialised")

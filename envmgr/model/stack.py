@@ -190,6 +190,8 @@ class Service:
     shm_megabytes: int | None = None
     probe: Probe | None = None
     """Proves it from outside, after its healthcheck."""
+    login: str = ""
+    """User and name of the password for a person at its pages."""
 
 
 @dataclass(frozen=True, slots=True)

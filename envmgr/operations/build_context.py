@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import posixpath
+import re
+from pathlib import Path, PurePosixPath
+
+_Rule = tuple[re.Pattern[str], bool]
+_ALWAYS_IGNORED: _Rule = (re.compile(r"(?:.*/)?__pycache__"), False)
+"""Bytecode comes and goes by itself."""
 
 
 def tree_hash(folder: Path) -> str:
@@ -16,14 +22,43 @@ def tree_hash(folder: Path) -> str:
 
 
 def _context_files(folder: Path) -> list[Path]:
-    import pathspec
-
     ignore = folder / ".dockerignore"
-    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
-    # Docker anchors patterns at the context, gitignore does not.
-    anchored = [line if line.startswith(("#", "!", "**", "/")) or not line.strip() else f"/{line}" for line in lines]
-    spec = pathspec.PathSpec.from_lines("gitwildmatch", [*anchored, "__pycache__/"])
-    return sorted(p for p in folder.rglob("*") if p.is_file() and not spec.match_file(p.relative_to(folder).as_posix()))
+    lines = ignore.read_text(encoding="utf-8", errors="replace").splitlines() if ignore.is_file() else []
+    rules = [*(rule for line in lines if (rule := _rule(line))), _ALWAYS_IGNORED]
+    # The builder gets these two whatever the file says.
+    kept = {"Dockerfile", ".dockerignore"}
+    files = ((path, path.relative_to(folder).as_posix()) for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path, name in files if name in kept or not _is_ignored(name, rules))
+
+
+def _rule(line: str) -> _Rule | None:
+    """Read a line of `.dockerignore` as Docker does: anchored at the context, and the last match wins."""
+    text = line.strip()
+    if not text or text.startswith("#"):
+        return None
+    is_exception = text.startswith("!")
+    pattern = posixpath.normpath(text.removeprefix("!").strip()).lstrip("/")
+    return None if pattern == "." else (re.compile(_expression(pattern)), is_exception)
+
+
+def _expression(pattern: str) -> str:
+    parts = re.findall(r"\*\*/?|\*|\?|\[[^\]]*\]|\\\\.|.", pattern)
+    wild = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(wild.get(part) or (part if part[0] == "[" and part != "[" else _literal(part)) for part in parts)
+
+
+def _literal(part: str) -> str:
+    return re.escape(part[1:] if len(part) == 2 else part)
+
+
+def _is_ignored(name: str, rules: list[_Rule]) -> bool:
+    """Tell whether the last rule that matches a path, or a folder above it, leaves it out."""
+    above = [name, *(str(parent) for parent in PurePosixPath(name).parents)]
+    is_ignored = False
+    for expression, is_exception in rules:
+        if is_ignored == is_exception and any(expression.fullmatch(one) for one in above):
+            is_ignored = not is_exception
+    return is_ignored
 
 
 def starts_from(dockerfile: Path) -> frozenset[str]:

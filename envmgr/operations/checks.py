@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from envmgr import naming
 from envmgr.errors import PreflightError, Problem
-from envmgr.model.observed import Host, Observed, State
+from envmgr.model.observed import Host, HostPort, Observed, State
 from envmgr.model.stack import Publication, Service, Stack, System
 
 MINIMUM_ENGINE = (28, 0)
@@ -114,11 +114,11 @@ def _is_own(stack: Stack, service: Service, port: Publication, observed: Observe
     return any(c.state is State.RUNNING and _publishes(c.ports, port) for c in containers)
 
 
-def _publishes(ports: Iterable[object], wanted: Publication) -> bool:
+def _publishes(ports: Iterable[HostPort], wanted: Publication) -> bool:
     everywhere = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
     return any(
-        getattr(port, "port", None) == wanted.published
-        and (getattr(port, "host_ip", "") in (*everywhere, wanted.host_ip) or wanted.host_ip in everywhere)
+        (port.port, port.protocol) == (wanted.published, wanted.protocol)
+        and (port.host_ip in (*everywhere, wanted.host_ip) or wanted.host_ip in everywhere)
         for port in ports
     )
 

@@ -141,7 +141,7 @@ def _bring_up(
 def addresses(stack: Stack) -> tuple[Address, ...]:
     """Return where a stack's services listen on the host."""
     return tuple(
-        Address(stack.target, service.name, f"{_scheme(service)}{_host(port.host_ip)}:{port.published}")
+        Address(stack.target, service.name, f"{_scheme(service)}{_host(port.host_ip)}:{port.published}", service.login)
         for service in stack.services
         for port in service.ports
     )

@@ -46,7 +46,8 @@ def write_up(result: UpResult, *, as_json: bool, verb: str = "up") -> None:
 
 
 def _write_addresses(addresses: tuple[Address, ...]) -> None:
-    _write_table(("", "", ""), [(f"  {a.target}", a.service, a.url) for a in addresses])
+    rows = [(f"  {a.target}", a.service, a.url, f"login: {a.login}" if a.login else "") for a in addresses]
+    _write_table(("", "", "", ""), rows)
 
 
 def write_down(result: DownResult, *, as_json: bool, verb: str = "down") -> None:
@@ -93,7 +94,8 @@ def write_status(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
     rows = []
     for stack in stacks:
         for row in stack.rows:
-            verdict = row.verdict if not row.reason else f"{row.verdict} ({row.reason})"
+            is_plain = row.verdict in ("healthy", "completed") or not row.reason
+            verdict = row.verdict if is_plain else f"{row.verdict} ({row.reason})"
             rows.append((row.target, row.service, verdict, _duration(row.uptime), row.address, row.image))
     _write_table(("TARGET", "SERVICE", "STATE", "UPTIME", "ADDRESS", "IMAGE"), rows, verdict=2)
     summary = [f"{s.target} {s.state} ({s.services_up}/{s.services})" for s in stacks]

@@ -140,6 +140,7 @@ def _service(name: str, kind: str, table: CommonTable, draft: Draft, limits: Res
         stop_signal=draft.stop_signal,
         shm_megabytes=draft.shm_megabytes,
         probe=draft.probe,
+        login=draft.login,
     )
 
 

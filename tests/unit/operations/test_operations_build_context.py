@@ -79,7 +79,6 @@ def test_what_dockerignore_leaves_out_does_not_count(context: Path, ignore: str,
     assert seen(context, ignore) == set(TREE) - left_out
 
 
-@pytest.mark.xfail(reason="operations/build_context.py reads .dockerignore as a .gitignore", strict=True)
 @pytest.mark.parametrize(
     ("ignore", "left_out"),
     [

@@ -94,7 +94,6 @@ def test_a_container_that_is_not_in_the_way(seen: Observed):
     assert found(seen=seen).problems == ()
 
 
-@pytest.mark.xfail(reason="operations/checks.py: _publishes compares no protocol", strict=True)
 def test_the_same_number_of_another_protocol_is_not_in_the_way():
     assert found(seen=foreign((HostPort("127.0.0.1", 9000, "udp"),))).problems == ()
 

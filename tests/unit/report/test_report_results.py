@@ -89,8 +89,8 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                 },
             ],
             "addresses": [
-                {"target": "dev", "service": "app", "url": "http://localhost:8000"},
-                {"target": "infra", "service": "redis", "url": "localhost:6379"},
+                {"target": "dev", "service": "app", "url": "http://localhost:8000", "login": ""},
+                {"target": "infra", "service": "redis", "url": "localhost:6379", "login": ""},
             ],
             "changed": 2,
             "seconds": 12.346,
