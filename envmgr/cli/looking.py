@@ -15,6 +15,9 @@ from envmgr.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from envmgr.operations.session import Session
 
+_SHORTEST, _LONGEST = 0.1, 86400.0
+"""Seconds between two rounds of `health --watch`."""
+
 
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET…]")
@@ -63,6 +66,8 @@ def health(file: str, targets: tuple[str, ...], watch: bool, interval: float, as
     from envmgr.operations.health import health as operate
     from envmgr.report.results import write_health
 
+    if not _SHORTEST <= interval <= _LONGEST:
+        raise UsageError(f"--interval {interval:g} is not between {_SHORTEST:g} and {_LONGEST:g} seconds")
     with session(file, is_quiet=True) as one:
         while True:
             result = operate(one, targets)
@@ -102,7 +107,8 @@ def logs(file: str, targets: tuple[str, ...], follow: bool, tail: str) -> None:
     sys.exit(max(codes))
 
 
-@click.command(name="exec", context_settings={"ignore_unknown_options": True})
+# What follows the service belongs to the program, `-h` and `--help` too.
+@click.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("target")
 @click.argument("service")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

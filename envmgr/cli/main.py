@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -12,7 +13,7 @@ from envmgr import __version__
 from envmgr.cli.files import render
 from envmgr.cli.looking import exec_, health, logs, ps, status
 from envmgr.cli.stacks import destroy, down, restart, up
-from envmgr.errors import EnvmgrError, ExitCode
+from envmgr.errors import EnvmgrError, ExitCode, InterruptedByUser, UsageError
 
 _SECTIONS = {
     "Run": ("up", "down", "restart", "destroy"),
@@ -62,27 +63,50 @@ def main() -> None:
     """Run a command and exit."""
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        code = cli.main(standalone_mode=False)
-    except EnvmgrError as error:
-        _report(error)
-        code = int(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted\n")
-        code = int(ExitCode.INTERRUPTED)
+        code = _run()
+        sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone (`envmgr ps | head`); there is nobody left to tell.
-        sys.stderr.close()
+        # The reader has gone (`envmgr ps | head`); there is nobody left to tell, not at the interpreter's end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = int(ExitCode.OK)
     sys.exit(code)
 
 
-def _report(error: EnvmgrError) -> None:
+def _run() -> int:
+    stdout = sys.stdout
+    try:
+        return int(cli.main(standalone_mode=False) or 0)
+    except SystemExit as ending:
+        if sys.stdout is not stdout:
+            # How click tells that the reader has gone; its own exit code of 1 would say that the command failed.
+            sys.stdout = stdout
+            raise BrokenPipeError from None
+        return int(ending.code or 0)
+    except EnvmgrError as error:
+        return _report(error)
+    except click.ClickException as error:
+        if _wants_json():
+            return _report(UsageError(error.format_message(), help=f"{_command_path(error)} --help"))
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _report(InterruptedByUser("interrupted"))
+
+
+def _wants_json() -> bool:
+    return "--json" in sys.argv[1:]
+
+
+def _command_path(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return context.command_path if context else "envmgr"
+
+
+def _report(error: EnvmgrError) -> int:
     from envmgr.report.errors import report_error
 
-    report_error(error, as_json="--json" in sys.argv[1:])
+    report_error(error, as_json=_wants_json())
+    return int(error.exit_code)
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:

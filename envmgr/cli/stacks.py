@@ -10,7 +10,7 @@ import click
 from envmgr.cli.session import session
 
 if TYPE_CHECKING:
-    from envmgr.model.result import Loss
+    from envmgr.model.result import DownResult, Loss
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
@@ -101,28 +101,32 @@ def destroy(file: str, targets: tuple[str, ...], protected: bool, yes: bool, as_
     from envmgr.operations.destroy import destroy as operate
     from envmgr.report.results import write_down
 
-    with session(file, as_json=as_json, is_quiet=not as_json and not yes) as one:
-        results = [operate(one, target, _confirmation(yes), protected=protected) for target in targets]
-    for result in results:
-        write_down(result, as_json=as_json, verb="destroyed")
+    results: list[DownResult] = []
+    try:
+        with session(file, as_json=as_json, is_quiet=not as_json and not yes) as one:
+            results.extend(operate(one, targets, _confirmation(yes, protected), protected=protected))
+    finally:
+        # What is gone is gone, also when the next one fails.
+        for result in results:
+            write_down(result, as_json=as_json, verb="destroyed")
 
 
-def _confirmation(yes: bool) -> Callable[[str, tuple[Loss, ...]], None]:
+def _confirmation(yes: bool, protected: bool) -> Callable[[str, tuple[Loss, ...]], None]:
     import sys
 
     from envmgr.errors import UsageError
     from envmgr.report.results import write_losses
 
     def confirm(target: str, losses: tuple[Loss, ...]) -> None:
+        again = f"envmgr destroy {target}{' --protected' if protected else ''}"
+        state = f"Nothing of {target} was deleted."
         write_losses(target, losses)
         if yes:
             return
         if not sys.stdin.isatty():
-            raise UsageError(
-                "there is no terminal to ask on", state="Nothing was deleted.", help=f"envmgr destroy {target} --yes"
-            )
+            raise UsageError("there is no terminal to ask on", state=state, help=f"{again} --yes")
         typed = click.prompt(f"Type {target} to delete it", err=True, default="", show_default=False)
         if typed != target:
-            raise UsageError(f"{typed!r} is not {target}", state="Nothing was deleted.")
+            raise UsageError(f"{typed!r} is not {target}", state=state, help=f"{again}, and type {target}")
 
     return confirm

@@ -98,7 +98,10 @@ def _judge_stopped(container: Container) -> Judgement:
 
 def _is_crashing(container: Container, now: datetime, restarts_before: Mapping[str, int] | None) -> bool:
     if restarts_before is not None:
-        return container.restart_count - restarts_before.get(container.id, 0) >= CRASHES
+        before = restarts_before.get(container.id, 0)
+        # The engine counts from 0 again when a container is started by hand.
+        since = container.restart_count - before if container.restart_count >= before else container.restart_count
+        return since >= CRASHES
     started = container.started_at
     is_recent = container.state is State.RESTARTING or (started is not None and now - started < RECENT)
     return container.restart_count >= CRASHES and is_recent
@@ -107,4 +110,7 @@ def _is_crashing(container: Container, now: datetime, restarts_before: Mapping[s
 def _ending(container: Container) -> str:
     if container.is_oom_killed:
         return "killed for exceeding its memory limit"
+    if container.state is State.RUNNING:
+        # The engine shows 0 from the moment it has started it again.
+        return "running once more"
     return f"last exit code {container.exit_code}"

@@ -21,6 +21,11 @@ class State(StrEnum):
     EXITED = "exited"
     DEAD = "dead"
 
+    @property
+    def has_process(self) -> bool:
+        """It runs, or will again without anybody's help: a container that restarts may be up the next moment."""
+        return self in (State.RUNNING, State.PAUSED, State.RESTARTING)
+
 
 class EngineHealth(StrEnum):
     """What the engine concluded from a container's healthcheck."""

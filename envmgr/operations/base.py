@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from envmgr import naming
-from envmgr.model.health import ServiceHealth
+from envmgr.errors import EnvmgrError
 from envmgr.model.observed import Observed, State
 from envmgr.model.stack import Service, Stack
 from envmgr.operations.image_source import Source, base_volumes, create_volumes
 from envmgr.operations.session import Session
-from envmgr.operations.start import desired, start
-from envmgr.operations.values import Values, lost, store_generated
+from envmgr.operations.start import Started, desired, start
+from envmgr.operations.values import Values, is_password_of, lost, store_generated
 from envmgr.secrets.deliver import deliver
 
 _RECOVER = (
@@ -26,7 +28,7 @@ def bring_base_up(
     *,
     is_asked_for: bool,
     new_secrets: bool,
-) -> tuple[tuple[ServiceHealth, ...], int]:
+) -> Started:
     """Bring services of the base up, prove them, and connect them to every environment's network that exists.
 
     Unless it `is_asked_for`, what runs of it is left alone: bringing one environment up never disturbs another.
@@ -35,18 +37,34 @@ def bring_base_up(
     """
     base = session.project.system.base
     if not base.services:
-        return (), 0
+        return Started()
     observed = session.observe()
-    existing = base_volumes(session, observed)
-    if values.to_generate and existing and not new_secrets:
-        raise lost(session, base, values, f"volume {existing[0].name}", _RECOVER)
+    if not new_secrets:
+        _refuse_lost(session, base, values, observed)
     values = store_generated(session, base, values)
     revisions = deliver(session.project.folder, base, values.plain(base), session.vault)
     create_volumes(session, observed, source)
     wanted = desired(session, base, revisions, source)
-    healths, touched = start(session, base, services, wanted, source, keeps_running=not is_asked_for)
+    try:
+        started = start(session, base, services, wanted, source, keeps_running=not is_asked_for)
+    except (EnvmgrError, KeyboardInterrupt):
+        # One server that fails must not take those that were recreated beside it away from the environments.
+        with suppress(EnvmgrError):
+            connect_all(session)
+        raise
     connect_all(session)
-    return healths, touched
+    return started
+
+
+def _refuse_lost(session: Session, base: Stack, values: Values, observed: Observed) -> None:
+    """Refuse when a password is missing whose server has written data already.
+
+    Raises: `SpecError`.
+    """
+    there = {volume.name for volume in base_volumes(session, observed)}
+    for volume in base.volumes:
+        if volume.name in there and any(is_password_of(need, volume.service) for need in values.to_generate):
+            raise lost(session, base, values, f"volume {volume.name}", _RECOVER)
 
 
 def connect_all(session: Session) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from envmgr import naming
 from envmgr.errors import EngineError, UsageError
@@ -10,34 +10,46 @@ from envmgr.model.observed import State
 from envmgr.model.result import DownResult, Loss
 from envmgr.model.stack import Stack
 from envmgr.operations.down import refuse_under_environments, take_down
-from envmgr.operations.session import Session
+from envmgr.operations.interruption import interruptible
+from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.values import vault_of
 from envmgr.secrets.deliver import withdraw
-
-_BASE_WAIT = 600
 
 Confirm = Callable[[str, tuple[Loss, ...]], None]
 """(target, losses) → returns when the operator agrees, raises otherwise."""
 
 
-def destroy(session: Session, target: str, confirm: Confirm, *, protected: bool) -> DownResult:
-    """Delete a target's containers, networks, volumes and everything that it owns in shared servers.
+def destroy(session: Session, targets: tuple[str, ...], confirm: Confirm, *, protected: bool) -> Iterator[DownResult]:
+    """Delete targets, the base last: containers, networks, volumes and everything that they own in shared servers.
+
+    Yields each result when its target is gone. What can be refused for any of them is refused before the first.
 
     Raises: `UsageError` for a protected target without its own flag, for the base under a running environment, and when
     the operator does not agree; `EngineError` when the shared servers that hold its data do not run.
     """
-    (stack,) = session.project.stacks((target,))
-    if stack.is_protected and not protected:
+    stacks = sorted(session.project.stacks(targets), key=lambda stack: stack.is_base)
+    guarded = [stack.target for stack in stacks if stack.is_protected]
+    if guarded and not protected:
         raise UsageError(
-            f"{target} is protected", state="Nothing was deleted.", help=f"envmgr destroy {target} --protected"
+            f"{', '.join(guarded)} is protected",
+            state="Nothing was deleted.",
+            help=f"envmgr destroy {' '.join(targets)} --protected",
         )
+    if stacks[-1].is_base:
+        refuse_under_environments(session, session.observe(), besides=targets)
     vault_of(session, session.project.system.stacks)
+    for stack in stacks:
+        yield _destroy(session, stack, confirm)
+
+
+def _destroy(session: Session, stack: Stack, confirm: Confirm) -> DownResult:
     locked = session.project.system.environments if stack.is_base else (stack,)
     with session.locks.acquire_all(tuple(one.target for one in locked)):
         if stack.is_base:
             refuse_under_environments(session, session.observe(), besides=())
-        confirm(target, losses(session, stack))
-        with session.locks.acquire(naming.INFRA, wait=_BASE_WAIT):
+        confirm(stack.target, losses(session, stack))
+        again = f"envmgr destroy {stack.target}{' --protected' if stack.is_protected else ''}"
+        with interruptible(session, (stack,), again), session.locks.acquire(naming.INFRA, wait=BASE_WAIT):
             return _delete(session, stack)
 
 
@@ -85,6 +97,6 @@ def _require_servers(session: Session, stack: Stack) -> None:
         if not any(c.state is State.RUNNING for c in observed.of(base.compose_project, server)):
             raise EngineError(
                 f"{server} of {base.target} does not run, and it may hold data of {stack.target}",
-                state="Nothing was deleted.",
+                state=f"Nothing of {stack.target} was deleted.",
                 help=f"envmgr up {base.target}",
             )

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from envmgr.errors import EngineError, NotHealthyError
 from envmgr.model.health import ServiceHealth, Verdict
-from envmgr.model.observed import Container, Observed, State
+from envmgr.model.observed import Container, EngineHealth, Observed, State
 from envmgr.model.stack import CommandProbe, Stack
 from envmgr.operations.order import waves
 from envmgr.operations.session import Session
@@ -67,8 +67,13 @@ def _last_words(session: Session, stack: Stack, service: str, observed: Observed
     containers = observed.of(stack.compose_project, service)
     if not containers:
         return ()
-    container = max(containers, key=lambda c: c.restart_count)
+    container = max(containers, key=_trouble)
     return (*_health_words(session, container), *_log_words(session, container))
+
+
+def _trouble(container: Container) -> tuple[bool, bool, int]:
+    """Sort replicas: the one that is in trouble has something to say."""
+    return container.state is not State.RUNNING, container.health is EngineHealth.UNHEALTHY, container.restart_count
 
 
 def _health_words(session: Session, container: Container) -> tuple[str, ...]:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from envmgr import naming
 from envmgr.errors import UsageError
-from envmgr.model.observed import Observed, State
+from envmgr.model.observed import Container, Observed
 from envmgr.model.result import DownResult
 from envmgr.model.stack import Stack
 from envmgr.operations.base import disconnect
-from envmgr.operations.session import Session
+from envmgr.operations.interruption import interruptible
+from envmgr.operations.session import BASE_WAIT, Session
+from envmgr.operations.start import remove_leftovers
 
-_BASE_WAIT = 600
 _SECONDS = 60
 """For Compose itself, besides the services' own time to stop."""
 
@@ -28,12 +29,13 @@ def down(session: Session, names: tuple[str, ...]) -> DownResult:
     takes_base = any(stack.is_base for stack in stacks)
     # Nobody may bring an environment up while its base goes away.
     locked = session.project.system.environments if takes_base else environments
-    with session.locks.acquire_all(tuple(stack.target for stack in locked)):
+    again = f"envmgr down {' '.join(names)}"
+    with session.locks.acquire_all(tuple(s.target for s in locked)), interruptible(session, stacks, again):
         if takes_base:
             refuse_under_environments(session, session.observe(), besides=targets)
         removed = [name for stack in environments for name in take_down(session, stack, services)]
         if takes_base and session.project.system.base.services:
-            with session.locks.acquire(naming.INFRA, wait=_BASE_WAIT):
+            with session.locks.acquire(naming.INFRA, wait=BASE_WAIT):
                 removed += take_down(session, session.project.system.base, services)
     return DownResult(tuple(s.target for s in stacks), tuple(removed), _kept(session, stacks))
 
@@ -46,7 +48,7 @@ def refuse_under_environments(session: Session, observed: Observed, besides: tup
     running = [
         stack.target
         for stack in session.project.system.environments
-        if stack.target not in besides and any(c.state is State.RUNNING for c in observed.of(stack.compose_project))
+        if stack.target not in besides and any(c.state.has_process for c in observed.of(stack.compose_project))
     ]
     if running:
         raise UsageError(
@@ -58,29 +60,42 @@ def refuse_under_environments(session: Session, observed: Observed, besides: tup
 
 def take_down(session: Session, stack: Stack, services: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Stop and remove a stack's containers and networks, or some services; return the containers' names."""
-    observed = session.observe()
+    containers = session.observe().of(stack.compose_project)
     if services:
-        return _remove_services(session, stack, services, observed)
-    names = tuple(container.name for container in observed.of(stack.compose_project))
+        chosen = tuple(container for container in containers if container.service in services)
+        _remove(session, stack, chosen)
+        return tuple(container.name for container in chosen)
+    if stack.services:
+        _compose_down(session, stack)
+    _remove_networks(session, stack)
+    return tuple(container.name for container in containers)
+
+
+def _compose_down(session: Session, stack: Stack) -> None:
+    files = tuple(Path(file) for file in session.compose_files(stack, uses_recipes=False))
+    # Compose removes what its document has; a service that left it would hold the networks.
+    remove_leftovers(session, stack)
+    names = [container.name for container in session.observe().of(stack.compose_project)]
     if names:
         session.step(stack.target, f"stopping {', '.join(names)}")
-    patience = _SECONDS + max((service.stop_seconds for service in stack.services), default=0)
-    files = tuple(Path(file) for file in session.compose_files(stack, uses_recipes=False))
+    patience = _SECONDS + max(service.stop_seconds for service in stack.services)
     session.engine.compose_down(files, stack.compose_project, deadline=patience)
+
+
+def _remove_networks(session: Session, stack: Stack) -> None:
+    """Remove the networks that Compose leaves: those that envmgr made for the base to join."""
+    observed = session.observe()
     for network in stack.networks:
-        if network.is_external and any(n.name == network.name for n in observed.networks):
+        if network.is_external and any(found.name == network.name for found in observed.networks):
             disconnect(session, stack, observed)
             session.engine.remove_network(network.name)
-    return names
 
 
-def _remove_services(session: Session, stack: Stack, services: tuple[str, ...], observed: Observed) -> tuple[str, ...]:
-    containers = [c for name in services for c in observed.of(stack.compose_project, name)]
+def _remove(session: Session, stack: Stack, containers: tuple[Container, ...]) -> None:
     for container in containers:
         session.step(stack.target, f"stopping {container.name}")
         session.engine.stop(container.id, stack.service(container.service).stop_seconds)
         session.engine.remove_container(container.id)
-    return tuple(container.name for container in containers)
 
 
 def _kept(session: Session, stacks: tuple[Stack, ...]) -> tuple[str, ...]:

@@ -119,6 +119,6 @@ def create_volumes(session: Session, observed: Observed, source: Source) -> None
                 naming.LABEL_SERVICE: volume.service,
                 naming.LABEL_SOURCE: source.value,
                 naming.LABEL_MAJOR: base.service(volume.service).image.major,
-                **({naming.LABEL_PROTECT: "true"} if base.is_protected else {}),
+                naming.LABEL_PROTECT: "true",
             }
             session.engine.create_volume(volume.name, labels)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from envmgr import naming
@@ -22,14 +23,31 @@ def ensure_images(session: Session, stacks: tuple[Stack, ...], source: Source, *
     Raises: `EngineError` when one cannot be had; nothing was started then.
     """
     images = {service.image.reference: service.image for stack in stacks for service in stack.services}
-    if source is Source.RECIPES:
-        _build_recipes(session, stacks)
-    for image in images.values():
-        if image.build is None and _effective(session, image, source) == image.reference:
-            _pull(session, image.reference)
-    for image in images.values():
-        if image.build is not None:
-            _build(session, image, image.build, source, force=build)
+    with _nothing_started():
+        if source is Source.RECIPES:
+            _build_recipes(session, stacks)
+        for image in images.values():
+            if image.build is None and _effective(session, image, source) == image.reference:
+                _pull(session, image.reference)
+        for image in images.values():
+            if image.build is not None:
+                _build(session, image, image.build, source, force=build)
+
+
+@contextmanager
+def _nothing_started() -> Iterator[None]:
+    """Say in every error what state things are in."""
+    try:
+        yield
+    except EngineError as error:
+        error.state = error.state or "Nothing was started."
+        raise
+    except OSError as error:
+        raise EngineError(
+            f"{error.filename}, which an image is built from, cannot be read: {error.strerror}",
+            state="Nothing was started.",
+            help="Correct its permissions, or leave it out with .dockerignore.",
+        ) from error
 
 
 def effective_ids(session: Session, stack: Stack, source: Source) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from envmgr import layout
 from envmgr.engine.protocol import Engine
+from envmgr.errors import StaleError
 from envmgr.health.probe import Prober
 from envmgr.model.observed import Observed, State
 from envmgr.model.progress import Caution, Listener, Note, Step
@@ -15,6 +16,9 @@ from envmgr.operations.project import Project
 from envmgr.provision.grants import Provisioner
 from envmgr.records.lock import Locks
 from envmgr.secrets.vault import Vault
+
+BASE_WAIT = 600
+"""Seconds to wait for another command that works on the base."""
 
 
 @dataclass(slots=True)
@@ -44,20 +48,30 @@ class Session:
         self.listen(Caution(target, text))
 
     def prober(self, observed: Observed | None = None) -> Prober:
-        """Return a prober that finds containers in a snapshot, or in one taken now."""
-        return Prober(self.engine, self.vault.fill_all, locator(self.project, observed or self.observe()))
+        """Return a prober that finds containers in a snapshot, or, without one, as they run at each probe."""
+        return Prober(self.engine, self.vault.fill_all, locator(self.project, observed) if observed else self._locate)
 
     def provisioner(self) -> Provisioner:
         """Return a provisioner that finds the servers as they run now."""
         return Provisioner(self.engine, self.vault.fill_all, locator(self.project, self.observe()))
 
+    def _locate(self, target: str, service: str) -> str | None:
+        return locator(self.project, self.observe())(target, service)
+
     def compose_files(self, stack: Stack, *, uses_recipes: bool) -> tuple[str, ...]:
-        """Return the documents of a stack, as paths."""
+        """Return the documents of a stack, as paths.
+
+        Raises: `StaleError` when one is missing.
+        """
         folder = self.project.folder / layout.COMPOSE
         names = [layout.compose_file(stack.target)]
         substitutes = self.project.system.substitutes
         if uses_recipes and any(service.image.reference in substitutes for service in stack.services):
             names.append(layout.substitutes_file(stack.target))
+        for name in names:
+            if not (folder / name).is_file():
+                missing = f"{layout.COMPOSE}/{name} is missing"
+                raise StaleError(missing, state="Nothing was changed.", help="envmgr render")
         return tuple(str(folder / name) for name in names)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envmgr import naming
+from envmgr.engine.protocol import EventStream
 from envmgr.errors import EngineError
 from envmgr.health.wait import Waiter
 from envmgr.model.health import ServiceHealth
@@ -25,6 +26,8 @@ _COMPOSE_SECONDS = 180
 """Creating and replacing containers; a replaced one has its own time to stop besides."""
 _HALF_REPLACED = re.compile(r"[0-9a-f]{12}_.+")
 """Compose's name for a container on its way out, or not yet in place."""
+_STOP_SECONDS = 60
+"""For a service that the spec no longer has: its own time to stop is not known, and a worker has tasks to finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,15 @@ class Desired:
     hashes: Mapping[str, str]
     revisions: Mapping[str, str]
     image_ids: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How a start went."""
+
+    healths: tuple[ServiceHealth, ...] = ()
+    touched: int = 0
+    """Services whose containers were created, recreated or started."""
 
 
 def desired(session: Session, stack: Stack, revisions: Mapping[str, str], source: Source) -> Desired:
@@ -50,8 +62,8 @@ def start(
     source: Source,
     *,
     keeps_running: bool = False,
-) -> tuple[tuple[ServiceHealth, ...], int]:
-    """Start what is not as it should be; return the verdicts and how many services were touched.
+) -> Started:
+    """Start what is not as it should be, and wait until all of it is proven healthy.
 
     With `keeps_running`, what runs is left alone even where it differs: others depend on it.
 
@@ -59,7 +71,7 @@ def start(
     """
     healths: list[ServiceHealth] = []
     touched = 0
-    _remove_leftovers(session, stack)
+    remove_leftovers(session, stack, keeps_running=keeps_running)
     with session.engine.events(stack.project) as events:
         for wave in waves(stack, services):
             observed = session.observe()
@@ -70,15 +82,28 @@ def start(
                 session.step(stack.target, f"starting {', '.join(service.name for service in pending)}")
                 _compose_up(session, stack, pending, source)
                 touched += len(pending)
-            kept = {c.id: c.restart_count for s in wave if s not in pending for c in _of(stack, s, observed)}
-            waiter = Waiter(
-                stack, session.observe, events, session.prober(), lambda h: session.listen(Progress(h)), kept
-            )
-            verdicts = waiter.wait(wave)
-            healths += verdicts
-            if not all(health.verdict.is_good for health in verdicts):
-                raise not_healthy(session, stack, tuple(healths))
-    return tuple(healths), touched
+            healths += prove(session, stack, wave, events, observed, tuple(healths))
+    return Started(tuple(healths), touched)
+
+
+def prove(
+    session: Session,
+    stack: Stack,
+    services: tuple[Service, ...],
+    events: EventStream,
+    before: Observed,
+    earlier: tuple[ServiceHealth, ...],
+) -> tuple[ServiceHealth, ...]:
+    """Wait until services are healthy; restarts that `before` shows already are no crashes.
+
+    Raises: `NotHealthyError` with the first cause among these verdicts and the `earlier` ones.
+    """
+    restarts = {container.id: container.restart_count for container in before.of(stack.compose_project)}
+    waiter = Waiter(stack, session.observe, events, session.prober(), lambda h: session.listen(Progress(h)), restarts)
+    healths = waiter.wait(services)
+    if not all(health.verdict.is_good for health in healths):
+        raise not_healthy(session, stack, (*earlier, *healths))
+    return healths
 
 
 def _not_running(
@@ -136,13 +161,23 @@ def _compose_up(session: Session, stack: Stack, services: tuple[Service, ...], s
         ) from error
 
 
-def _remove_leftovers(session: Session, stack: Stack) -> None:
-    """Remove what is not to run: services that left the spec, and containers of a replacement that was cut short."""
+def remove_leftovers(session: Session, stack: Stack, *, keeps_running: bool = False) -> None:
+    """Remove what is not to run: services that left the spec, and containers of a replacement that was cut short.
+
+    With `keeps_running`, a service that left the spec goes only when it does not run: others may still use it.
+    """
     known = {service.name for service in stack.services}
     for container in session.observe().of(stack.compose_project):
         if container.service not in known:
-            session.note(stack.target, f"removing {container.name}: the spec no longer has {container.service}")
-            session.engine.remove_container(container.id)
+            why = f"the spec no longer has {container.service}"
+            if keeps_running and container.state.has_process:
+                text = f"{container.name} keeps running although {why}; to remove it: envmgr up {stack.target}"
+                session.caution(stack.target, text)
+                continue
         elif _HALF_REPLACED.fullmatch(container.name):
-            session.note(stack.target, f"removing {container.name}: left by a command that was cut short")
-            session.engine.remove_container(container.id)
+            why = "left by a command that was cut short"
+        else:
+            continue
+        session.note(stack.target, f"removing {container.name}: {why}")
+        session.engine.stop(container.id, _STOP_SECONDS)
+        session.engine.remove_container(container.id)

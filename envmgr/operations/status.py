@@ -9,8 +9,8 @@ from envmgr.model.health import Verdict
 from envmgr.model.observed import Container, Observed, State
 from envmgr.model.result import ContainerRow, StackRow
 from envmgr.model.stack import Service, Stack
+from envmgr.operations.addresses import addresses
 from envmgr.operations.session import Session
-from envmgr.operations.up import addresses
 
 
 def status(session: Session, targets: tuple[str, ...]) -> tuple[StackRow, ...]:

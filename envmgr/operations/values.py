@@ -78,6 +78,11 @@ def lost(session: Session, stack: Stack, values: Values, holds: str, recover: st
     )
 
 
+def is_password_of(need: Needed, server: str) -> bool:
+    """Tell whether a value opens a server of the base, for the base itself or for an environment."""
+    return need.place == f"{naming.INFRA}.{server}"
+
+
 def _unused(session: Session, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     # The shared `.env` serves all targets: a key there is in use as soon as one of them needs it.
     everywhere = {need.name for one in session.project.system.stacks for need in one.needed}

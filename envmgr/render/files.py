@@ -38,7 +38,7 @@ def service_hashes(stack: Stack, project_folder: Path) -> dict[str, str]:
     """Return the hash label that each service's containers should carry."""
     configs = _configs(stack, project_folder)
     hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
-    services = documents.document(stack, hashes)["services"]
+    services = documents.document(stack, hashes).get("services", {})
     return {name: str(body["labels"][naming.LABEL_HASH]) for name, body in services.items()}
 
 

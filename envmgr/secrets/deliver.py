@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from envmgr import layout, naming
-from envmgr.errors import SpecError
+from envmgr.errors import EnvmgrError, SpecError
 from envmgr.files import write_atomic
 from envmgr.model.stack import Service, Stack
 from envmgr.secrets.vault import Vault
@@ -29,9 +29,24 @@ def deliver(folder: Path, stack: Stack, plain: Mapping[str, str], vault: Vault) 
     """Write the files of every service; return each service's revision, which its containers should carry.
 
     `plain` are the values of the stack's declared variables that are no secrets.
-    Raises: `SpecError` when a value cannot be carried by an env file; nothing is written then.
+    Raises: `SpecError` when a value cannot be carried by an env file, nothing is written then; `EnvmgrError` when a
+    file cannot be written.
     """
     contents = {service.name: _contents(service, plain, vault) for service in stack.services}
+    try:
+        return _write_all(folder, stack, contents)
+    except OSError as error:
+        raise EnvmgrError(
+            # Of a rename, the second name is the one that the operator knows.
+            f"{error.filename2 or error.filename or folder / layout.RUNTIME} cannot be written: {error.strerror}",
+            state=f"Nothing of {stack.target} was started or changed.",
+            help="Correct its owner or permissions, or move away what is in its place.",
+        ) from error
+
+
+def _write_all(
+    folder: Path, stack: Stack, contents: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]
+) -> dict[str, str]:
     key = _key(folder / layout.RUNTIME / stack.target)
     revisions = {}
     for service in stack.services:

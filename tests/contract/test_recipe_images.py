@@ -357,7 +357,7 @@ def test_postgres_answers_no_probe_before_it_is_initialised(images, bench):
     assert shell(container, "pg_isready").returncode == 0
 
 
-@pytest.mark.parametrize("signal", ["KILL", "INT"])
+@pytest.mark.parametrize("signal", ["KILL", pytest.param("INT", marks=pytest.mark.full)])
 @pytest.mark.parametrize("moment", ["initdb", "init-script"])
 def test_postgres_starts_over_after_an_interrupted_initialisation(images, bench, moment, signal):
     volume = bench.volume()
@@ -378,7 +378,7 @@ def test_postgres_starts_over_after_an_interrupted_initialisation(images, bench,
     assert shell(second, f"ls -A {PGDATA}").stdout.split().count(".initialising") == 0
 
 
-@pytest.mark.parametrize("moved", ["nothing", "base", "everything"])
+@pytest.mark.parametrize("moved", [pytest.param("nothing", marks=pytest.mark.full), "base", "everything"])
 def test_postgres_finishes_an_interrupted_move(images, bench, moved):
     volume = bench.volume()
     options = (f"--volume={volume}:{PGDATA}", *PASSWORD)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, combinations
@@ -101,10 +101,19 @@ def with_values(system: System) -> tuple[Vault, dict[tuple[str, str], str]]:
 
 def write_all(system: System, folder: Path, vault: Vault) -> None:
     """Write into a folder what `up` would: documents, their configuration, env files and secrets."""
-    for path, text in render(system, folder).items():
+    write_texts(folder, render(system, folder))
+    for stack in system.stacks:
+        deliver_to(folder, stack, vault)
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write rendered files."""
+    for path, text in texts.items():
         target = folder / layout.COMPOSE / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-    for stack in system.stacks:
-        plain = {need.name: need.default or "value" for need in stack.needed if not need.is_secret}
-        deliver(folder, stack, plain, vault)
+
+
+def deliver_to(folder: Path, stack: Stack, vault: Vault) -> None:
+    """Deliver a stack's variables and secrets."""
+    deliver(folder, stack, {need.name: need.default or "value" for need in stack.needed if not need.is_secret}, vault)

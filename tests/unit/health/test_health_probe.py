@@ -134,7 +134,7 @@ def test_no_answer_in_time_is_a_result(get):
 @pytest.mark.spawns
 def test_nobody_listening_is_a_result(get):
     is_good, message = get("/health", at=1)
-    assert (is_good, message) == (False, "GET http://127.0.0.1:1/health: [Errno 111] Connection refused")
+    assert (is_good, message.endswith("Connection refused")) == (False, True)
 
 
 @pytest.mark.spawns

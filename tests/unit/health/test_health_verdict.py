@@ -102,6 +102,10 @@ def test_no_container():
         (8, {"app-id": 7}, Verdict.HEALTHY),
         (9, {"app-id": 7}, Verdict.CRASHING),
         (7, {"other": 7}, Verdict.CRASHING),
+        # The engine counts from 0 again when a container is started by hand.
+        (0, {"app-id": 7}, Verdict.HEALTHY),
+        (1, {"app-id": 7}, Verdict.HEALTHY),
+        (2, {"app-id": 7}, Verdict.CRASHING),
     ],
 )
 def test_restarts_count_from_the_beginning_of_the_wait(restarts: int, before: dict[str, int], verdict: Verdict):
@@ -120,6 +124,12 @@ def test_restarts_count_from_the_beginning_of_the_wait(restarts: int, before: di
 )
 def test_without_a_beginning_only_a_recent_restart_counts(fields: dict, verdict: Verdict):
     assert judge(PLAIN, (container(restart_count=5, **fields),), NOW)[0] is verdict
+
+
+def test_a_crash_loop_caught_between_two_ends_claims_no_exit_code():
+    caught = container("app", "dev", state=State.RUNNING, restart_count=2, exit_code=0, started_at=seconds_ago(0.1))
+    verdict, reason = judge(service("app"), (caught,), NOW, {})
+    assert (verdict, reason) == (Verdict.CRASHING, "restarted 2 times, running once more")
 
 
 def test_a_crash_loop_says_how_it_ends():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envmgr import naming
-from envmgr.errors import SpecError
+from envmgr.errors import EnvmgrError, SpecError
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import SecretMount, Service, Stack
 from envmgr.secrets.deliver import deliver, withdraw
@@ -96,7 +96,7 @@ def test_another_operators_secrets_are_kept_by_their_folder(tmp_path: Path, monk
     assert {path.stat().st_uid for path in (tmp_path / ".envmgr").rglob("*")} == {os.getuid()}
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o077, 0o777])
+@pytest.mark.parametrize("mask", [0o000, 0o077])
 def test_the_umask_changes_nothing(tmp_path: Path, mask: int):
     deliver(tmp_path / "usual", STACK, PLAIN, VAULT)
     old = os.umask(mask)
@@ -181,6 +181,18 @@ def test_a_secret_in_a_variable_that_breaks_the_line_is_refused_without_being_to
         deliver(tmp_path, as_variable, {}, Vault().with_target("dev", {"KEY": "hunter2\nhunter2"}))
     assert "hunter2" not in f"{caught.value!r}{caught.value}{caught.value.details}{caught.value.help}"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["env/app.env", "secrets/app/KEY"])
+def test_what_is_in_a_files_place_is_named(tmp_path: Path, place: str):
+    path = tmp_path / ".envmgr/dev" / place
+    path.mkdir(parents=True)
+    with pytest.raises(EnvmgrError) as caught:
+        deliver(tmp_path, STACK, PLAIN, VAULT)
+    assert (caught.value.message, caught.value.state) == (
+        f"{path} cannot be written: Is a directory",
+        "Nothing of dev was started or changed.",
+    )
 
 
 # ---- revisions

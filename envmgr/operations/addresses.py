@@ -1,0 +1,23 @@
+"""Where services listen on the host."""
+
+from __future__ import annotations
+
+from envmgr.model.result import Address
+from envmgr.model.stack import HttpProbe, Service, Stack
+
+
+def addresses(stack: Stack) -> tuple[Address, ...]:
+    """Return where a stack's services listen on the host."""
+    return tuple(
+        Address(stack.target, service.name, f"{_scheme(service)}{_host(port.host_ip)}:{port.published}")
+        for service in stack.services
+        for port in service.ports
+    )
+
+
+def _scheme(service: Service) -> str:
+    return "http://" if isinstance(service.probe, HttpProbe) else ""
+
+
+def _host(host_ip: str) -> str:
+    return "localhost" if host_ip == "127.0.0.1" else host_ip
