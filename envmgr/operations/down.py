@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from envmgr import naming
-from envmgr.errors import UsageError
+from envmgr.errors import EngineError, UsageError
 from envmgr.model.observed import Container, Observed
 from envmgr.model.result import DownResult
 from envmgr.model.stack import Stack
@@ -84,11 +84,20 @@ def _compose_down(session: Session, stack: Stack) -> None:
 
 def _remove_networks(session: Session, stack: Stack) -> None:
     """Remove the networks that Compose leaves: those that envmgr made for the base to join."""
-    observed = session.observe()
+    existing = {network.name for network in session.observe().networks}
     for network in stack.networks:
-        if network.is_external and any(found.name == network.name for found in observed.networks):
-            disconnect(session, stack, observed)
-            session.engine.remove_network(network.name)
+        if network.is_external and network.name in existing:
+            _remove_network(session, stack, network.name)
+
+
+def _remove_network(session: Session, stack: Stack, name: str) -> None:
+    disconnect(session, stack, session.observe())
+    try:
+        session.engine.remove_network(name)
+    except EngineError:
+        # An `up infra` at the same moment connects its new containers to every network that it sees.
+        disconnect(session, stack, session.observe())
+        session.engine.remove_network(name)
 
 
 def _remove(session: Session, stack: Stack, containers: tuple[Container, ...]) -> None:

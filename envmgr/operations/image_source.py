@@ -27,7 +27,7 @@ def choose_source(session: Session, observed: Observed, requested: Source | None
     Raises: `UsageError` when something else is requested, `EngineError` when no source can serve.
     """
     volumes = base_volumes(session, observed)
-    recorded = next((Source(v.labels[naming.LABEL_SOURCE]) for v in volumes if naming.LABEL_SOURCE in v.labels), None)
+    recorded = next((source for source in Source for v in volumes if v.labels.get(naming.LABEL_SOURCE) == source), None)
     if recorded is not None:
         if requested not in (None, recorded):
             raise UsageError(

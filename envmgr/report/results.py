@@ -114,6 +114,9 @@ def write_ps(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
 
 def write_losses(target: str, losses: tuple[Loss, ...]) -> None:
     """Print on stderr what `destroy` would delete."""
+    if not losses:
+        sys.stderr.write(f"{target} has no data and no container.\n")
+        return
     sys.stderr.write(f"This deletes, for good, of {target}:\n")
     for loss in losses:
         amount = f" ({loss.amount})" if loss.amount else ""

@@ -34,7 +34,7 @@ def read_recipes(folder: Path) -> dict[str, Recipe]:
         return {name: Recipe.model_validate(_tuples(table)) for name, table in tables.items()}
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise SpecError(f"{path} is not a list of image recipes: {error}") from error
 
 

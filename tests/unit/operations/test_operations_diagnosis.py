@@ -26,6 +26,7 @@ def error_of(house: House, *bad: tuple[str, Verdict]) -> NotHealthyError:
         ((("app", Verdict.STARTING), ("worker", Verdict.CRASHING)), "worker of dev: crash loop"),
         ((("app", Verdict.STARTING), ("worker", Verdict.UNHEALTHY)), "worker of dev: unhealthy"),
         ((("migrate", Verdict.STARTING), ("app", Verdict.FAILED)), "app of dev: failed"),
+        ((("migrate", Verdict.UNHEALTHY), ("app", Verdict.FAILED)), "app of dev: failed"),
         ((("migrate", Verdict.COMPLETED), ("app", Verdict.STOPPED)), "app of dev: stopped"),
     ],
 )
