@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from envmgr import naming
 from envmgr.model.stack import (
     Command,
     ConfigMount,
@@ -35,6 +36,16 @@ class Server:
     """Set when the spec names another image than the kind's."""
     port: int | None
     """Published on the host's loopback."""
+
+    @property
+    def admin_password(self) -> str:
+        """Name of the secret that administers it."""
+        return f"{naming.sql_name(self.name).upper()}_ADMIN_PASSWORD"
+
+    @property
+    def password(self) -> str:
+        """Name of the secret with which an environment enters its own part."""
+        return f"{naming.sql_name(self.name).upper()}_PASSWORD"
 
     def command(self, *argv: str, timeout: float = 10, **variables: Any) -> Command:
         """Return a command that runs inside this server's container."""

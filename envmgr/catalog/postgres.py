@@ -93,13 +93,15 @@ class Postgres:
             target_port=5432,
             variables={
                 "POSTGRES_USER": "postgres",
-                "POSTGRES_PASSWORD_FILE": f"/run/secrets/{_admin(server.name)}",
+                "POSTGRES_PASSWORD_FILE": f"/run/secrets/{server.admin_password}",
                 "POSTGRES_INITDB_ARGS": _INITDB,
             },
-            secrets=(SecretMount(_admin(server.name), (SecretRef(_admin(server.name), server.target),)),),
+            secrets=(SecretMount(server.admin_password, (SecretRef(server.admin_password, server.target),)),),
             volumes={"data": _data_folder(options.version)},
             tmpfs=(Tmpfs("/tmp"), Tmpfs("/run/postgresql", mode="0775")),  # noqa: S108 - paths inside the container
-            needed=(Needed(_admin(server.name), server.target, True, Origin.GENERATED, place=f"infra.{server.name}"),),
+            needed=(
+                Needed(server.admin_password, server.target, True, Origin.GENERATED, place=f"infra.{server.name}"),
+            ),
             stop_signal="SIGINT",
             shm_megabytes=max(64, server.resources.memory // _MEGABYTE // 4),
         )
@@ -107,7 +109,7 @@ class Postgres:
     def bind(self, server: Server, client: Client) -> Binding:
         """Return the environment's own database, owner role and login."""
         names = _names(server, client)
-        password = SecretRef(_password(server.name), client.environment)
+        password = SecretRef(server.password, client.environment)
         url = SecretRef(password.name, password.scope, "url")
         options: Options = server.options
         return Binding(
@@ -137,14 +139,6 @@ def _command(options: Options, resources: Resources) -> tuple[str, ...]:
 def _data_folder(version: str) -> str:
     # The official image keeps data one level higher from 18 on (docker-library/postgres PR 1259).
     return "/var/lib/postgresql" if int(version) >= 18 else "/var/lib/postgresql/data"
-
-
-def _admin(server: str) -> str:
-    return f"{naming.sql_name(server).upper()}_ADMIN_PASSWORD"
-
-
-def _password(server: str) -> str:
-    return f"{naming.sql_name(server).upper()}_PASSWORD"
 
 
 def _names(server: Server, client: Client) -> dict[str, str]:

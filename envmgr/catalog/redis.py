@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from envmgr import naming
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
@@ -74,7 +73,7 @@ class Redis:
     def draft(self, server: Server) -> Draft:
         """Return the server: persistent, never evicting (it is a broker), nobody without a password but `health`."""
         options: Options = server.options
-        admin = _admin(server.name)
+        admin = server.admin_password
         ping = f"{_CLI} --user health --pass x ping | grep -qx PONG"
         return Draft(
             image=Image(server.image or f"redis:{options.version}", major=options.version.split(".")[0]),
@@ -103,7 +102,7 @@ class Redis:
 
     def bind(self, server: Server, client: Client) -> Binding:
         """Return the environment's own user and prefix."""
-        password = SecretRef(_password(server.name), client.environment)
+        password = SecretRef(server.password, client.environment)
         url = SecretRef(password.name, password.scope, "url")
         return Binding(
             grants=(_grant(server, client, password),),
@@ -113,20 +112,12 @@ class Redis:
         )
 
 
-def _admin(server: str) -> str:
-    return f"{naming.sql_name(server).upper()}_ADMIN_PASSWORD"
-
-
-def _password(server: str) -> str:
-    return f"{naming.sql_name(server).upper()}_PASSWORD"
-
-
 def _login(client: Client) -> str:
     return f"{client.prefix}app"
 
 
 def _auth(server: Server) -> Template:
-    return (SecretRef(_admin(server.name), server.target),)
+    return (SecretRef(server.admin_password, server.target),)
 
 
 def _acl(client: Client, password: SecretRef) -> Template:
