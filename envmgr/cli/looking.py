@@ -20,7 +20,7 @@ _SHORTEST, _LONGEST = 0.1, 86400.0
 
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[TARGET…]")
+@click.argument("targets", nargs=-1, metavar="[TARGET… [SERVICE…]]")
 @json_option
 @click.pass_obj
 def status(file: str, targets: tuple[str, ...], as_json: bool) -> None:
@@ -34,7 +34,7 @@ def status(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[TARGET…]")
+@click.argument("targets", nargs=-1, metavar="[TARGET… [SERVICE…]]")
 @json_option
 @click.pass_obj
 def ps(file: str, targets: tuple[str, ...], as_json: bool) -> None:

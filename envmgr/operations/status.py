@@ -13,15 +13,18 @@ from envmgr.operations.addresses import addresses
 from envmgr.operations.session import Session
 
 
-def status(session: Session, targets: tuple[str, ...]) -> tuple[StackRow, ...]:
-    """Return one row per stack, of all stacks when none is named."""
-    stacks = session.project.stacks(targets) if targets else session.project.system.stacks
+def status(session: Session, names: tuple[str, ...]) -> tuple[StackRow, ...]:
+    """Return one row per stack, of all stacks when none is named, or some services of one.
+
+    Raises: `UsageError` for a name that is neither a target nor a service of the one target.
+    """
+    stacks, services = session.project.choose(names) if names else (session.project.system.stacks, ())
     observed = session.observe()
-    return tuple(_stack_row(stack, observed) for stack in stacks)
+    return tuple(_stack_row(stack, session.project.services(stack, services), observed) for stack in stacks)
 
 
-def _stack_row(stack: Stack, observed: Observed) -> StackRow:
-    rows = tuple(row for service in stack.services for row in _service_rows(stack, service, observed))
+def _stack_row(stack: Stack, shown: tuple[Service, ...], observed: Observed) -> StackRow:
+    rows = tuple(row for service in shown for row in _service_rows(stack, service, observed))
     lasting = [service for service in stack.services if not service.is_job]
     up = sum(_is_up(stack, service, observed) for service in lasting)
     state = "up" if up == len(lasting) else "partly up" if up else "down"

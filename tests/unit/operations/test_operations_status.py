@@ -32,6 +32,14 @@ def test_every_stack_is_shown_whether_it_runs_or_not(house: House):
     assert [(r.container, r.verdict, r.uptime) for r in found["stage"].rows] == [("", "not created", None)] * 3
 
 
+def test_some_services_of_one_target(house: House):
+    house.up("dev")
+    found = rows(house, "dev", "app")
+    assert [(r.target, r.services_up, [row.service for row in r.rows]) for r in found.values()] == [("dev", 1, ["app"])]
+    with pytest.raises(UsageError, match="dev has no service ap"):
+        rows(house, "dev", "ap")
+
+
 def test_a_container_that_runs_shows_since_when_and_where(house: House):
     house.write(WEB + "ports = { web = 8000 }\n")
     house.up("dev")
