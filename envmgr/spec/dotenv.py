@@ -81,7 +81,9 @@ def read_env_files(folder: Path, target: str, secrets: Collection[str] | None = 
     files = [_read(folder / name, secrets) for name in (".env", f".env.{target}")]
     problems = tuple(problem for file in files for problem in file.problems)
     if problems:
-        raise SpecError("a .env file cannot be read", problems, help="write one NAME=value a line")
+        raise SpecError(
+            "a .env file cannot be read", problems, state="Nothing was changed.", help="write one NAME=value a line"
+        )
     values = {entry.key: entry.value for file in files for entry in file.entries}
     return EnvValues(folder, target, values, tuple(text for file in files for text in file.warnings))
 

@@ -155,6 +155,17 @@ def test_an_environment_added_later_restarts_nothing(chatbot: Chatbot) -> None:
         sandbox.ok("render")
 
 
+def test_three_starts_at_once_take_turns_at_the_base(chatbot: Chatbot) -> None:
+    sandbox = chatbot.sandbox
+    sandbox.ok("down", *ENVIRONMENTS)
+    before = sandbox.identity("infra")
+    commands = {environment: sandbox.start("up", environment) for environment in ENVIRONMENTS}
+    said = {environment: command.communicate(timeout=300)[1] for environment, command in commands.items()}
+    assert [(e, said[e]) for e, command in commands.items() if command.returncode != 0] == []
+    assert sandbox.identity("infra") == before
+    assert [e for e in ENVIRONMENTS if httpx.get(chatbot.url(e, "/health")).status_code != 200] == []
+
+
 def test_restart_restarts_one_service_only(chatbot: Chatbot) -> None:
     sandbox = chatbot.sandbox
     before = sandbox.identity("dev", "stage")
