@@ -82,6 +82,11 @@ def built_image(project: str, build: str, environment: str) -> str:
     return f"{project}-{build}:env-{environment}"
 
 
+def alias(service: str, environment: str) -> str:
+    """Name a service for the base, whose containers join the networks of several environments."""
+    return f"{service}.{environment}"
+
+
 def sql_name(text: str) -> str:
     """Turn a name into one that needs no quoting in SQL."""
     return text.replace("-", "_")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+from urllib.parse import unquote, urlsplit
 
 from envmgr import naming
+from envmgr.model.secret import Template
 from envmgr.model.stack import (
     Command,
     ConfigMount,
@@ -23,11 +25,31 @@ from envmgr.spec.schema import Strict
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where a managed server listens, as its URL in the spec says."""
+
+    scheme: str
+    host: str
+    port: int | None
+    login: str
+    path: str
+    """Without the slash in front; a database's name, or a prefix."""
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Read a URL that the spec has validated."""
+        parts = urlsplit(url)
+        login, path = unquote(parts.username or ""), unquote(parts.path.strip("/"))
+        return cls(parts.scheme, parts.hostname or "", parts.port, login, path)
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
-    """A service of the base, as its kind sees it."""
+    """A server of the base, an environment's own copy of it, or a managed one, as its kind sees it."""
 
     project: str
     target: str
+    """`infra`, or the environment that has it for itself."""
     name: str
     options: Any
     """The kind's own `Options`."""
@@ -36,6 +58,23 @@ class Server:
     """Set when the spec names another image than the kind's."""
     port: int | None
     """Published on the host's loopback."""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """Further published ports, by the names of `Draft.more_ports`."""
+    peers: Mapping[str, Server] = field(default_factory=dict)
+    """The servers that it uses."""
+    kind: str = ""
+    address: Address | None = None
+    """Set for a managed server, which is never started."""
+    is_provisioned: bool = True
+    """Envmgr holds an administrator's login; without one, the address names the environment's own part."""
+
+    client: str = ""
+    """Image with the programs that reach a managed server; empty for one that has a container."""
+
+    @property
+    def host(self) -> str:
+        """Name under which others reach it."""
+        return self.address.host if self.address else self.name
 
     @property
     def admin_password(self) -> str:
@@ -47,9 +86,15 @@ class Server:
         """Name of the secret with which an environment enters its own part."""
         return f"{naming.sql_name(self.name).upper()}_PASSWORD"
 
+    @property
+    def place(self) -> str:
+        """Dotted place of its table in the spec."""
+        own = self.target != naming.INFRA
+        return f"environments.{self.target}.infra.{self.name}" if own else f"infra.{self.name}"
+
     def command(self, *argv: str, timeout: float = 10, **variables: Any) -> Command:
-        """Return a command that runs inside this server's container."""
-        return Command(self.target, self.name, argv, variables, timeout)
+        """Return a command that runs inside this server's container; for a managed server, inside one of its own."""
+        return Command(self.target, self.name, argv, variables, timeout, self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +103,11 @@ class Client:
 
     environment: str
     prefix: str
+
+    @property
+    def dashed(self) -> str:
+        """Its prefix where `_` is not allowed: `dev-`."""
+        return self.prefix.replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +134,47 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where a service answers in Prometheus's text format."""
+
+    port: int
+    path: str = "/metrics"
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What a kind makes of a service; `resolve` adds what all services have."""
 
     image: Image
     user: str
     command: tuple[str, ...]
+    """Empty: what the image runs by itself."""
     healthcheck: Healthcheck | None
     probe: Probe | None = None
     target_port: int | None = None
+    """The port that `port` in the spec publishes."""
+    more_ports: Mapping[str, int] = field(default_factory=dict)
+    """Name → further port that `ports` in the spec may publish."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    templated: Mapping[str, Template] = field(default_factory=dict)
+    """Variables that hold a secret, for programs that read no file; they reach the service's env file only."""
     secrets: tuple[SecretMount, ...] = ()
     configs: tuple[ConfigMount, ...] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Key → path in the container."""
     tmpfs: tuple[Tmpfs, ...] = (Tmpfs("/tmp"),)  # noqa: S108 - a path inside the container
     needed: tuple[Needed, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    """What it owns inside the servers that it uses."""
     stop_signal: str | None = None
     shm_megabytes: int | None = None
     login: str = ""
     """How a person gets past its login page: `admin, FLOWER_PASSWORD`."""
+    metrics: Metrics | None = None
+    faces_environments: bool = False
+    """A service of the base that reaches into every environment's network, as a door or a monitor does."""
+    egress: bool = False
+    """It cannot work without a way to the outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +185,35 @@ class Binding:
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretMount, ...] = ()
     needed: tuple[Needed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A service that listens, as a door or a monitor finds it."""
+
+    target: str
+    service: str
+    kind: str
+    host: str
+    """Name that no other service of the project has: `app.dev`; inside one target, the service's own."""
+    port: int
+    metrics: Metrics | None = None
+    routes: tuple[str, ...] = ()
+    """Path prefixes that lead to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything beside a service that it may have to know: other services and the environments' host names."""
+
+    project: str
+    endpoints: tuple[Endpoint, ...]
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Environment → host names."""
+
+    def of(self, target: str) -> tuple[Endpoint, ...]:
+        """Return the services of one target."""
+        return tuple(one for one in self.endpoints if one.target == target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +229,7 @@ class Defaults:
 
 
 class InfraKind(Protocol):
-    """A server of the shared base."""
+    """A server of the shared base, or an environment's own."""
 
     name: str
     defaults: Defaults
@@ -144,8 +244,25 @@ class InfraKind(Protocol):
         ...
 
     def bind(self, server: Server, client: Client) -> Binding:
-        """Return what an environment owns inside it."""
+        """Return what an environment owns inside it, and how its services are told."""
         ...
+
+
+@runtime_checkable
+class Overseer(Protocol):
+    """A server whose configuration names the other services: a door, a monitor."""
+
+    def oversee(self, draft: Draft, server: Server, site: Site) -> Draft:
+        """Complete its draft once all others are known."""
+        ...
+
+
+@runtime_checkable
+class Manageable(Protocol):
+    """A server that may be a managed one, reached by URL."""
+
+    schemes: tuple[str, ...]
+    """What its URL may begin with."""
 
 
 class ServiceKind(Protocol):

@@ -131,6 +131,8 @@ class Command:
     variables: Mapping[str, Template] = field(default_factory=dict)
     """Handed over as variables, so that no value stands on a command line."""
     timeout: float = 10
+    client: str = ""
+    """Image of which a container is made for this one call, because the server is none of ours; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,18 @@ class Service:
     depends_on: tuple[Dependency, ...] = ()
     uses: tuple[str, ...] = ()
     """Services of the base that it needs."""
+    aliases: tuple[str, ...] = ()
+    """Further names on the data network, that no other stack has: `app.dev`."""
+    is_server: bool = False
+    """A server of [infra], whether the base's or an environment's own."""
+    faces_environments: bool = False
+    """Joins every environment's data network."""
+    gpus: int | str | None = None
+    """NVIDIA devices: a number, or `all`."""
+    compose: Mapping[str, Any] = field(default_factory=dict)
+    """Raw Compose keys from the spec, laid over the rest."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Key of the spec → dotted place where it is written; the empty key is the service's own table."""
     stop_signal: str | None = None
     shm_megabytes: int | None = None
     probe: Probe | None = None
@@ -215,6 +229,7 @@ class Volume:
     key: str
     name: str
     service: str
+    """The first that mounts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +237,7 @@ class Grant:
     """What an environment owns inside a shared server, as commands that create or repair it, find it and revoke it."""
 
     server: str
-    """Service of the base."""
+    """Service that holds it; its target is that of the commands."""
     title: str
     """`database dev_chat`."""
     exists: Command
@@ -235,6 +250,16 @@ class Grant:
     """Idempotent; deletes the data too."""
     probe: Command
     """Authenticates as the environment."""
+
+    @property
+    def target(self) -> str:
+        """`infra` for a shared server, else the environment that has it for itself, or reaches a managed one."""
+        return self.ensure.target
+
+    @property
+    def is_external(self) -> bool:
+        """A managed server holds it."""
+        return bool(self.ensure.client)
 
 
 class Origin(StrEnum):

@@ -77,10 +77,11 @@ def connect_all(session: Session) -> None:
 
 
 def connect(session: Session, stack: Stack, observed: Observed) -> None:
-    """Connect the servers that an environment uses to its network, under their names."""
+    """Connect what an environment uses of the base, and what oversees all of them, to its network."""
     base = session.project.system.base
     network = naming.data_network(stack.project, stack.target)
-    for server in servers_of(stack):
+    overseers = tuple(service.name for service in base.services if service.faces_environments)
+    for server in dict.fromkeys((*servers_of(stack), *overseers)):
         for container in observed.of(base.compose_project, server):
             if container.state is State.RUNNING and server not in container.networks.get(network, ()):
                 session.engine.connect(network, container.id, (server,))

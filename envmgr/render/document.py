@@ -49,9 +49,21 @@ def service_hash(body: Document, contents: list[str]) -> str:
 
 def _service(stack: Stack, service: Service, config_hashes: Mapping[str, str]) -> Document:
     body = _identity(stack, service) | _confinement(service) | _attachments(stack, service) | _life(service)
+    body = {key: value for key, value in body.items() if value not in ({}, [], None)}
+    body = merged(body, service.compose)
     contents = [config_hashes[config.path] for config in service.configs]
-    body["labels"] = _labels(stack, service) | {naming.LABEL_HASH: service_hash(body, contents)}
-    return {key: value for key, value in body.items() if value not in ({}, [], None)}
+    ours = _labels(stack, service) | {naming.LABEL_HASH: service_hash(body, contents)}
+    body["labels"] = {**body.get("labels", {}), **ours}
+    return body
+
+
+def merged(body: Document, raw: Mapping[str, Any]) -> Document:
+    """Lay raw Compose keys over a rendered service: tables key by key, everything else replaces."""
+    result = dict(body)
+    for key, value in raw.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return result
 
 
 def _identity(stack: Stack, service: Service) -> Document:
@@ -59,7 +71,7 @@ def _identity(stack: Stack, service: Service) -> Document:
         "image": service.image.reference,
         # A built image is nowhere to be pulled from; asking a registry for it would only blur the message.
         "pull_policy": "never" if service.image.build else "missing",
-        "command": list(service.command),
+        "command": list(service.command) or None,
         "user": service.user,
         "environment": dict(sorted(service.variables.items())),
         "env_file": [{"path": f"{_UP}/{layout.env_file(stack.target, service.name)}", "format": "raw"}],
@@ -112,6 +124,8 @@ def _life(service: Service) -> Document:
 
 
 def _endpoint(stack: Stack, key: str, service: Service) -> Document | None:
+    if key == "data" and service.aliases:
+        return {"aliases": list(service.aliases)}
     # The way out must be the default gateway; the publishing bridge masquerades nothing.
     if key == "egress" and len(service.networks) > 1 and stack.network(key).masquerades:
         return {"gw_priority": 1}
@@ -134,7 +148,9 @@ def _resources(service: Service) -> Document:
         "cpus": str(limits.cpus_reserved) if limits.cpus_reserved else None,
         "memory": _memory(limits.memory_reserved) if limits.memory_reserved else None,
     }
-    wanted = {key: value for key, value in reserved.items() if value}
+    wanted: Document = {key: value for key, value in reserved.items() if value}
+    if service.gpus is not None:
+        wanted["devices"] = [{"driver": "nvidia", "count": service.gpus, "capabilities": ["gpu"]}]
     body: Document = {
         "limits": {"cpus": str(limits.cpus), "memory": _memory(limits.memory), "pids": limits.pids},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 _PLAIN_KEY = re.compile(r"[a-z][a-z0-9_.-]*")
@@ -18,7 +19,7 @@ def scalar(value: object) -> str:
     """
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} has no place in a Compose document")

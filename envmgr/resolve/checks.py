@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from envmgr.catalog.kind import Binding
 from envmgr.catalog.registry import SERVICES
 from envmgr.errors import Problem
-from envmgr.resolve.services import bind_servers
+from envmgr.resolve.servers import bind_servers
 from envmgr.resolve.variables import goes_to
 from envmgr.spec.schema import EnvironmentSpec, ServiceSpec, Spec
 

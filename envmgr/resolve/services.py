@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from envmgr import naming
-from envmgr.catalog.kind import Application, Binding, Client, Defaults, Draft, Server
-from envmgr.catalog.registry import INFRA, SERVICES
+from envmgr.catalog.kind import Application, Binding, Defaults, Draft, Server
+from envmgr.catalog.registry import SERVICES
 from envmgr.model.stack import (
     Build,
     Condition,
@@ -22,7 +22,6 @@ from envmgr.resolve.variables import Supply, supply
 from envmgr.spec.schema import (
     CommonTable,
     EnvironmentSpec,
-    InfraSpec,
     ServiceSpec,
     Spec,
     memory_bytes,
@@ -43,38 +42,12 @@ def resources(table: CommonTable, defaults: Resources) -> Resources:
     )
 
 
-def server(spec: Spec, infra: InfraSpec) -> Server:
-    """Return a service of the base as its kind sees it."""
-    return Server(
-        project=spec.project.name,
-        target=naming.INFRA,
-        name=infra.name,
-        options=infra.options,
-        resources=resources(infra.table, INFRA[infra.kind].defaults.resources),
-        image=infra.table.image,
-        port=infra.table.port,
-    )
-
-
-def infra_service(spec: Spec, infra: InfraSpec) -> tuple[Service, Draft]:
-    """Resolve a service of the base."""
-    kind = INFRA[infra.kind]
-    seen = server(spec, infra)
-    draft = kind.draft(seen)
-    service = _service(infra.name, infra.kind, infra.table, draft, seen.resources, kind.defaults)
-    networks = ("data", "publish") if infra.table.port else ("data",)
-    return replace(service, networks=networks, ports=_ports(draft, infra.table.port)), draft
-
-
-def bind_servers(spec: Spec, environment: EnvironmentSpec) -> dict[str, Binding]:
-    """Return what an environment gets from each server of the base that it uses."""
-    client = Client(environment.name, environment.prefix)
-    used = dict.fromkeys(name for service in environment.services.values() for name in service.table.uses)
-    return {name: INFRA[spec.infra[name].kind].bind(server(spec, spec.infra[name]), client) for name in used}
-
-
 def app_service(
-    spec: Spec, environment: EnvironmentSpec, declared: ServiceSpec, bindings: Iterable[Binding]
+    spec: Spec,
+    environment: EnvironmentSpec,
+    declared: ServiceSpec,
+    bindings: Iterable[Binding],
+    servers: Mapping[str, Server],
 ) -> tuple[Service, Draft]:
     """Resolve a service of the application in one environment."""
     kind = SERVICES[declared.kind]
@@ -96,15 +69,22 @@ def app_service(
             port=port,
         )
     )
-    service = _service(declared.name, declared.kind, table, draft, limits, kind.defaults)
+    used = [servers[name] for name in dict.fromkeys(table.uses)]
+    service = service_of(declared.name, declared.kind, table, draft, limits, kind.defaults)
     service = _supplied(service, supply(spec, environment, declared, bindings))
+    ports = publications(draft, port, {})
+    leaves = table.egress or draft.egress or any(server.address for server in used)
     return replace(
         service,
         replicas=table.replicas,
-        networks=("data", *(("publish",) if port else ()), *(("egress",) if table.egress else ())),
-        ports=_ports(draft, port),
-        depends_on=_dependencies(environment, declared),
-        uses=table.uses,
+        networks=("data", *(("publish",) if ports else ()), *(("egress",) if leaves else ())),
+        ports=ports,
+        volumes=(*service.volumes, *(VolumeMount(name, path) for name, path in table.volumes.items())),
+        depends_on=(*_dependencies(environment, declared), *_own(used, environment)),
+        uses=tuple(server.name for server in used if server.target == naming.INFRA),
+        aliases=(naming.alias(declared.name, environment.name),) if draft.target_port else (),
+        gpus=table.gpus,
+        places=_places(environment, declared),
     ), draft
 
 
@@ -120,7 +100,10 @@ def image(spec: Spec, environment: str, declared: ServiceSpec) -> Image:
     )
 
 
-def _service(name: str, kind: str, table: CommonTable, draft: Draft, limits: Resources, defaults: Defaults) -> Service:
+def service_of(
+    name: str, kind: str, table: CommonTable, draft: Draft, limits: Resources, defaults: Defaults
+) -> Service:
+    """Return what every service has, of the base or of the application."""
     return Service(
         name=name,
         kind=kind,
@@ -132,6 +115,7 @@ def _service(name: str, kind: str, table: CommonTable, draft: Draft, limits: Res
         stop_seconds=table.stop_seconds or defaults.stop_seconds,
         is_job=defaults.is_job,
         variables=draft.variables,
+        templated=draft.templated,
         secrets=draft.secrets,
         configs=draft.configs,
         volumes=tuple(VolumeMount(f"{name}-{key}", target) for key, target in draft.volumes.items()),
@@ -141,6 +125,7 @@ def _service(name: str, kind: str, table: CommonTable, draft: Draft, limits: Res
         shm_megabytes=draft.shm_megabytes,
         probe=draft.probe,
         login=draft.login,
+        compose=table.compose,
     )
 
 
@@ -149,15 +134,31 @@ def _supplied(service: Service, given: Supply) -> Service:
         service,
         variables={**given.variables, **service.variables},
         supplied=given.supplied,
-        templated=given.templated,
+        templated={**service.templated, **given.templated},
         secrets=(*service.secrets, *given.secrets),
     )
 
 
-def _ports(draft: Draft, published: int | None) -> tuple[Publication, ...]:
-    if published is None or draft.target_port is None:
-        return ()
-    return (Publication(draft.target_port, published),)
+def publications(draft: Draft, port: int | None, more: Mapping[str, int]) -> tuple[Publication, ...]:
+    """Return the ports on the host: the kind's main one, and those that the spec names."""
+    main = [Publication(draft.target_port, port)] if port and draft.target_port else []
+    named = [Publication(draft.more_ports[name], published) for name, published in more.items()]
+    return (*main, *named)
+
+
+def _own(servers: Iterable[Server], environment: EnvironmentSpec) -> tuple[Dependency, ...]:
+    mine = (server for server in servers if server.target == environment.name and server.address is None)
+    return tuple(Dependency(server.name, Condition.HEALTHY) for server in mine)
+
+
+def _places(environment: EnvironmentSpec, declared: ServiceSpec) -> dict[str, str]:
+    """Return where everything that shapes a service is written: the environment's keys, under them its own."""
+    shared = ("prefix", "debug", "log_level", "workers", f"ports.{declared.name}")
+    found = {key: environment.places[key] for key in shared if key in environment.places}
+    found |= {key: place for key, place in environment.places.items() if key.startswith("variables.")}
+    if f"ports.{declared.name}" in found:
+        found["port"] = found.pop(f"ports.{declared.name}")
+    return found | dict(declared.places)
 
 
 def _dependencies(environment: EnvironmentSpec, declared: ServiceSpec) -> tuple[Dependency, ...]:

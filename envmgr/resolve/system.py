@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from envmgr import naming
-from envmgr.catalog.kind import Binding, Draft
+from envmgr.catalog.kind import Binding, Draft, Overseer, Server, Site
+from envmgr.catalog.registry import INFRA
 from envmgr.errors import SpecError
-from envmgr.model.stack import Needed, Network, Service, Stack, System, Volume
+from envmgr.model.stack import Grant, Needed, Network, Service, Stack, System, Volume
 from envmgr.resolve.checks import check
-from envmgr.resolve.services import app_service, bind_servers, infra_service
+from envmgr.resolve.servers import base_servers, draft_servers, infra_service
+from envmgr.resolve.site import Drafted, drafted, site, site_within
 from envmgr.resolve.subnets import Block, allocate
 from envmgr.resolve.variables import declared
 from envmgr.spec.recipes import Recipe
-from envmgr.spec.schema import EnvironmentSpec, Spec
+from envmgr.spec.schema import Spec
 
 
 def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
@@ -26,17 +28,19 @@ def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
     problems += check(spec)
     if problems:
         raise SpecError("the spec is not valid", problems)
+    environments = [drafted(spec, environment) for environment in spec.environments.values()]
     return System(
         project=spec.project.name,
-        base=_base(spec, blocks[naming.INFRA]),
-        environments=tuple(_environment(spec, e, blocks[name]) for name, e in spec.environments.items()),
+        base=_base(spec, blocks[naming.INFRA], site(spec, environments)),
+        environments=tuple(_environment(spec, one, blocks[one.spec.name]) for one in environments),
         substitutes={r.replaces: r.image for r in recipes.values() if r.replaces},
     )
 
 
-def _base(spec: Spec, block: Block) -> Stack:
-    pairs = [infra_service(spec, infra) for infra in spec.infra.values()]
-    services = tuple(service for service, _ in pairs)
+def _base(spec: Spec, block: Block, seen: Site) -> Stack:
+    servers = base_servers(spec)
+    drafts = _overseen(servers, draft_servers(servers), seen)
+    services = tuple(infra_service(spec.infra[name], servers[name], draft) for name, draft in drafts.items())
     return Stack(
         project=spec.project.name,
         target=naming.INFRA,
@@ -44,19 +48,30 @@ def _base(spec: Spec, block: Block) -> Stack:
         services=services,
         networks=_networks(spec.project.name, naming.INFRA, block, services, is_external=False),
         volumes=_volumes(spec.project.name, naming.INFRA, services),
-        needed=_unique(_needed(draft for _, draft in pairs)),
+        needed=_unique(_needed(drafts.values())),
+        grants=_grants(drafts.values()),
         is_protected=any(e.table.protected for e in spec.environments.values()),
         is_base=True,
     )
 
 
-def _environment(spec: Spec, environment: EnvironmentSpec, block: Block) -> Stack:
-    bindings = bind_servers(spec, environment)
-    pairs = [
-        app_service(spec, environment, service, (bindings[name] for name in dict.fromkeys(service.table.uses)))
-        for service in environment.services.values()
-    ]
-    services = tuple(service for service, _ in pairs)
+def _overseen(servers: Mapping[str, Server], drafts: Mapping[str, Draft], seen: Site) -> dict[str, Draft]:
+    """Complete the drafts of servers that have to know the others."""
+    complete = dict(drafts)
+    for name, draft in drafts.items():
+        kind = INFRA[servers[name].kind]
+        if isinstance(kind, Overseer):
+            complete[name] = kind.oversee(draft, servers[name], seen)
+    return complete
+
+
+def _environment(spec: Spec, application: Drafted, block: Block) -> Stack:
+    environment = application.spec
+    own = _overseen(application.servers, application.own, site_within(spec, application))
+    servers = (infra_service(environment.infra[n], application.servers[n], draft) for n, draft in own.items())
+    services = (*servers, *(service for service, _ in application.pairs))
+    bindings = application.bindings.values()
+    drafts = (*own.values(), *(draft for _, draft in application.pairs))
     return Stack(
         project=spec.project.name,
         target=environment.name,
@@ -64,10 +79,8 @@ def _environment(spec: Spec, environment: EnvironmentSpec, block: Block) -> Stac
         services=services,
         networks=_networks(spec.project.name, environment.name, block, services, is_external=True),
         volumes=_volumes(spec.project.name, environment.name, services),
-        needed=_unique(
-            (*declared(spec, environment), *_bound(bindings.values()), *_needed(draft for _, draft in pairs))
-        ),
-        grants=tuple(grant for binding in bindings.values() for grant in binding.grants),
+        needed=_unique((*declared(spec, environment), *_bound(bindings), *_needed(drafts))),
+        grants=(*(grant for binding in bindings for grant in binding.grants), *_grants(drafts)),
         prefix=environment.prefix,
         is_protected=environment.table.protected,
     )
@@ -100,11 +113,16 @@ def _networks(
 
 
 def _volumes(project: str, target: str, services: tuple[Service, ...]) -> tuple[Volume, ...]:
-    return tuple(
-        Volume(mount.volume, f"{project}-{target}-{mount.volume}", service.name)
-        for service in services
-        for mount in service.volumes
-    )
+    found: dict[str, Volume] = {}
+    for service in services:
+        for mount in service.volumes:
+            name = f"{project}-{target}-{mount.volume}"
+            found.setdefault(mount.volume, Volume(mount.volume, name, service.name))
+    return tuple(found.values())
+
+
+def _grants(drafts: Iterable[Draft]) -> tuple[Grant, ...]:
+    return tuple(grant for draft in drafts for grant in draft.grants)
 
 
 def _needed(drafts: Iterable[Draft]) -> tuple[Needed, ...]:

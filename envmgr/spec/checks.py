@@ -9,7 +9,7 @@ from envmgr.naming import INFRA
 from envmgr.spec.cycles import cycles
 from envmgr.spec.draft import Draft, Drafted, EnvironmentDraft
 from envmgr.spec.places import Finding, Keys, dotted
-from envmgr.spec.schema import CommonTable, ServiceTable, VariableTable, memory_bytes
+from envmgr.spec.schema import CommonTable, InfraTable, Mode, ServiceTable, VariableTable, memory_bytes
 from envmgr.spec.suggest import did_you_mean
 
 _RESERVED = {"ENVIRONMENT", "ENV_PREFIX", "DEBUG", "LOG_LEVEL", "WEB_CONCURRENCY"}
@@ -34,6 +34,51 @@ def _uses(draft: Draft) -> Iterator[Finding]:
                 yield Finding(place, f'"{name}" is a service of the application, not of [infra]', 'write it in "after"')
             else:
                 yield Finding(place, f'"{name}" is no service of [infra]', did_you_mean(name, draft.infra))
+
+
+def _infra_uses(draft: Draft) -> Iterator[Finding]:
+    for infra in draft.infra.values():
+        for index, name in enumerate(infra.table.uses):
+            if name == infra.name:
+                yield Finding(infra.place("uses", index), "a service cannot use itself")
+            elif name not in draft.infra:
+                hint = did_you_mean(name, draft.infra)
+                yield Finding(infra.place("uses", index), f'"{name}" is no service of [infra]', hint)
+    graph = {
+        name: [other for other in infra.table.uses if other in draft.infra and other != name]
+        for name, infra in draft.infra.items()
+    }
+    for circle in cycles(graph):
+        arrows = " → ".join((*circle, circle[0]))
+        yield Finding(draft.infra[circle[0]].place("uses"), f"these use each other: {arrows}")
+
+
+def _modes(draft: Draft) -> Iterator[Finding]:
+    """Check what an environment says about a server that is not the base's."""
+    for environment in draft.environments:
+        for name in environment.table.infra:
+            if name not in draft.infra:
+                place = environment.place("infra", name)
+                yield Finding(place, f'"{name}" is no service of [infra]', did_you_mean(name, draft.infra))
+        for server in environment.infra.values():
+            yield from _mode(server, environment)
+
+
+def _mode(server: Drafted[InfraTable], environment: EnvironmentDraft) -> Iterator[Finding]:
+    table = server.table
+    if table.mode is Mode.EXTERNAL and table.url is None:
+        yield Finding(server.place("mode"), "an external server needs its address", 'set url = "…" beside it')
+    if table.mode is not Mode.EXTERNAL:
+        for key in ("url", "provision"):
+            if key in table.model_fields_set:
+                yield Finding(server.place(key), f'"{key}" is for a server with mode = "external"')
+    if table.mode is Mode.SHARED:
+        written = environment.table.infra.get(server.name, {})
+        for key in written:
+            if key != "mode":
+                message = f"{environment.name} uses the base's {server.name}, which this would not change"
+                hint = f'set it in [infra.{server.name}], or mode = "own" here'
+                yield Finding(server.place(key), message, hint)
 
 
 def _after(draft: Draft) -> Iterator[Finding]:
@@ -178,9 +223,28 @@ def _published(draft: Draft) -> Iterator[tuple[int, str, Keys]]:
     for name, infra in draft.infra.items():
         if infra.table.port is not None:
             yield infra.table.port, f"{INFRA}.{name}", infra.place("port")
+        for key, port in infra.table.ports.items():
+            yield port, f"{INFRA}.{name} ({key})", infra.place("ports", key)
     for environment in draft.environments:
+        for name, infra in environment.infra.items():
+            if infra.table.mode is Mode.OWN:
+                if infra.table.port is not None:
+                    yield infra.table.port, f"{environment.name}.{name}", infra.place("port")
+                for key, port in infra.table.ports.items():
+                    yield port, f"{environment.name}.{name} ({key})", infra.place("ports", key)
         for name, port in environment.table.ports.items():
             yield port, f"{environment.name}.{name}", environment.place("ports", name)
+
+
+def _hosts(draft: Draft) -> Iterator[Finding]:
+    owners: dict[str, EnvironmentDraft] = {}
+    for environment in draft.environments:
+        for index, host in enumerate(environment.table.hosts):
+            owner = owners.setdefault(host, environment)
+            if owner is not environment:
+                place = environment.place("hosts", index)
+                other = owner.place("hosts", owner.table.hosts.index(host))
+                yield Finding(place, f"{host} leads elsewhere: {_both(place, other, environment, owner)}")
 
 
 def _subnets(draft: Draft) -> Iterator[Finding]:
@@ -205,7 +269,7 @@ def _both(place: Keys, other: Keys, environment: EnvironmentDraft, owner: Enviro
 
 
 def _reservations(draft: Draft) -> Iterator[Finding]:
-    for infra in draft.infra.values():
+    for infra in (*draft.infra.values(), *(one for e in draft.environments for one in e.infra.values())):
         yield from _reserved_above(infra.table, infra.place)
     for service in _services(draft):
         yield from _reserved_above(service.table, service.place)
@@ -240,6 +304,8 @@ def _literal_variables(draft: Draft) -> Iterator[tuple[str, Keys]]:
 
 _RULES: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     _uses,
+    _infra_uses,
+    _modes,
     _after,
     _circles,
     _builds,
@@ -251,6 +317,7 @@ _RULES: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     _names,
     _prefixes,
     _ports,
+    _hosts,
     _subnets,
     _reservations,
 )

@@ -53,6 +53,7 @@ class EnvironmentDraft:
     table: EnvironmentTable
     layers: Layers
     services: Mapping[str, Drafted[ServiceTable]]
+    infra: Mapping[str, Drafted[InfraTable]]
 
     def place(self, *keys: str | int) -> Keys:
         """Return where the value at `keys` was written."""
@@ -101,14 +102,15 @@ def spec_of(draft: Draft) -> Spec:
 
 def _infra(draft: Drafted[InfraTable]) -> InfraSpec:
     assert draft.options is not None
-    return InfraSpec(draft.name, draft.kind, draft.table, draft.options)
+    return InfraSpec(draft.name, draft.kind, draft.table, draft.options, draft.layers.places())
 
 
 def _environment(draft: EnvironmentDraft) -> EnvironmentSpec:
     services = {name: _service(service) for name, service in draft.services.items()}
-    return EnvironmentSpec(draft.name, draft.table, services)
+    infra = {name: _infra(server) for name, server in draft.infra.items()}
+    return EnvironmentSpec(draft.name, draft.table, services, infra, draft.layers.places())
 
 
 def _service(draft: Drafted[ServiceTable]) -> ServiceSpec:
     assert draft.options is not None
-    return ServiceSpec(draft.name, draft.kind, draft.table, draft.options)
+    return ServiceSpec(draft.name, draft.kind, draft.table, draft.options, draft.layers.places())

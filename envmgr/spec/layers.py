@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envmgr.spec.places import Keys
+from envmgr.spec.places import Keys, dotted
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,22 @@ class Layers:
             if has(layer.data, keys):
                 return (*layer.at, *keys)
         return (*self.layers[0].at, *keys)
+
+    def first_without(self, *keys: str) -> Layers:
+        """Return the same tables, the first of them without some keys."""
+        first, *others = self.layers
+        kept = {key: v for key, v in first.data.items() if key not in keys} if isinstance(first.data, dict) else {}
+        return Layers((Layer(first.at, kept), *others))
+
+    def places(self) -> dict[str, str]:
+        """Return where each key was written, dotted, two levels deep; the empty key is the first table itself."""
+        found = {"": dotted(self.layers[0].at)}
+        merged = self.merged()
+        for key, value in merged.items() if isinstance(merged, dict) else ():
+            found[key] = dotted(self.origin((key,)))
+            for inner in value if isinstance(value, dict) else ():
+                found[f"{key}.{inner}"] = dotted(self.origin((key, inner)))
+        return found
 
 
 def layers_of(data: Mapping[str, Any], *places: Keys) -> Layers:

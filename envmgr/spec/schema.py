@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -83,6 +85,19 @@ def _block(text: str) -> str:
     return text
 
 
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_whole = bool(parts.scheme and parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError('expected a URL, such as "postgresql://app@db.example.com:5432/chat"')
+    if parts.password is not None:
+        raise ValueError("expected no password: it belongs in .env.ENVIRONMENT")
+    return text
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 VariableName = Annotated[str, AfterValidator(_variable)]
@@ -91,6 +106,13 @@ Memory = Annotated[str, AfterValidator(_memory)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Cpus = Annotated[float, Field(gt=0, le=512)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+ContainerPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+HostName = Annotated[
+    str,
+    Field(pattern=r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", max_length=253),
+]
 
 
 class Strict(BaseModel):
@@ -158,13 +180,35 @@ class CommonTable(Strict):
     stop_seconds: Seconds | None = None
     """From the stop signal to the kill."""
     image: str | None = None
+    compose: dict[str, Any] = Field(default_factory=dict)
+    """Raw Compose keys of the service, laid over what envmgr renders."""
+
+
+class Mode(StrEnum):
+    """Whose server an environment uses."""
+
+    SHARED = "shared"
+    """The base's, with a part of its own in it."""
+    OWN = "own"
+    """A copy in the environment's own project."""
+    EXTERNAL = "external"
+    """A managed one, reached by its URL and never started."""
 
 
 class InfraTable(CommonTable):
-    """`[infra.NAME]`: a service of the shared base."""
+    """`[infra.NAME]`: a service of the shared base; `[environments.NAME.infra.NAME]` changes it for one environment."""
 
+    mode: Mode = Mode.SHARED
+    url: Annotated[str, AfterValidator(_url)] | None = None
+    """Of an external server: scheme, host, port, and as the kind says login and database; never a password."""
+    provision: bool = False
+    """Of an external server: the URL's login is an administrator, with which envmgr gives each environment its part."""
     port: Port | None = None
     """On the host's loopback; not published when left out."""
+    ports: dict[Name, Port] = Field(default_factory=dict)
+    """Further ports, by the names that its kind gives them."""
+    uses: tuple[Name, ...] = ()
+    """Other services of the base that it works with."""
 
 
 class ServiceTable(CommonTable):
@@ -177,6 +221,12 @@ class ServiceTable(CommonTable):
     after: tuple[Name, ...] = ()
     """Services of the application that come first: jobs completed, others healthy."""
     variables: dict[VariableName, Value] = Field(default_factory=dict)
+    volumes: dict[Name, ContainerPath] = Field(default_factory=dict)
+    """Named volume → folder in the container; services that name the same one share it."""
+    routes: tuple[ContainerPath, ...] = ()
+    """Path prefixes that the base's door leads to this service."""
+    gpus: Annotated[int, Field(ge=1, le=64)] | Literal["all"] | None = None
+    """NVIDIA devices that it gets."""
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
     egress: bool = False
     """May reach the outside."""
@@ -197,8 +247,12 @@ class EnvironmentTable(Strict):
     ports: dict[Name, Port] = Field(default_factory=dict)
     """Service → port on the host."""
     variables: dict[VariableName, Value] = Field(default_factory=dict)
+    hosts: tuple[HostName, ...] = ()
+    """Host names under which the base's door leads here."""
     services: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """Overrides of `[services.NAME]`."""
+    infra: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """Overrides of `[infra.NAME]`; only what is `own` or `external` here can differ from the base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +263,8 @@ class InfraSpec:
     kind: str
     table: InfraTable
     options: BaseModel
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Key → where it is written, dotted; the empty key is the table itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +275,8 @@ class ServiceSpec:
     kind: str
     table: ServiceTable
     options: BaseModel
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Key → where it is written, dotted; the empty key is the table itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +286,9 @@ class EnvironmentSpec:
     name: str
     table: EnvironmentTable
     services: Mapping[str, ServiceSpec]
+    infra: Mapping[str, InfraSpec] = field(default_factory=dict)
+    """Every service of `[infra]` as this environment has it."""
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:

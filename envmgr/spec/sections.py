@@ -50,15 +50,16 @@ class Sections:
         """Read everything."""
         self._sections()
         services = {name: self._service(name) for name in self._names("services", _NAME)}
+        infra = {name: self._infra(name) for name in self._names("infra", _NAME)}
         return Draft(
             project=self._project(),
             networks=self._table(NetworksTable, "networks") or NetworksTable(),
             images=self._table(ImagesTable, "images") or ImagesTable(),
             builds={name: self._table(BuildTable, "builds", name) for name in self._names("builds", _NAME)},
             variables={name: self._variable(name) for name in self._names("variables", _VARIABLE)},
-            infra={name: self._infra(name) for name in self._names("infra", _NAME)},
+            infra=infra,
             services=services,
-            environments=self._environments(services),
+            environments=self._environments(services, infra),
         )
 
     def _sections(self) -> None:
@@ -109,15 +110,19 @@ class Sections:
             self.findings[before:] = [f for f in self.findings[before:] if self._is_final(f)]
         return service
 
-    def _environments(self, services: Mapping[str, Drafted[ServiceTable]]) -> tuple[EnvironmentDraft, ...]:
+    def _environments(
+        self, services: Mapping[str, Drafted[ServiceTable]], infra: Mapping[str, Drafted[InfraTable]]
+    ) -> tuple[EnvironmentDraft, ...]:
         names = tuple(name for name in self._names("environments", _NAME) if name != DEFAULTS)
         if not names and isinstance(self._data.get("environments", {}), dict):
             self.findings.append(Finding(("environments",), "declare at least one, such as [environments.dev]"))
         if has(self._data, ("environments", DEFAULTS)):
-            self._defaults(services)
-        return tuple(self._environment(name, services) for name in names)
+            self._defaults(services, infra)
+        return tuple(self._environment(name, services, infra) for name in names)
 
-    def _defaults(self, services: Mapping[str, Drafted[ServiceTable]]) -> None:
+    def _defaults(
+        self, services: Mapping[str, Drafted[ServiceTable]], infra: Mapping[str, Drafted[InfraTable]]
+    ) -> None:
         """Read the defaults by themselves too: what every environment overrides would never be seen."""
         before = len(self.findings)
         self._validate(EnvironmentTable, layers_of(self._data, ("environments", DEFAULTS)))
@@ -126,24 +131,41 @@ class Sections:
             if has(self._data, place):
                 layers = layers_of(self._data, place)
                 self._kinded(ServiceTable, name, service.kind, self._kinds.services, layers)
+        for name, server in infra.items():
+            place = ("environments", DEFAULTS, "infra", name)
+            if has(self._data, place):
+                self._kinded(InfraTable, name, server.kind, self._kinds.infra, layers_of(self._data, place))
         self.findings[before:] = [f for f in self.findings[before:] if self._is_final(f)]
 
-    def _environment(self, name: str, services: Mapping[str, Drafted[ServiceTable]]) -> EnvironmentDraft:
+    def _environment(
+        self, name: str, services: Mapping[str, Drafted[ServiceTable]], infra: Mapping[str, Drafted[InfraTable]]
+    ) -> EnvironmentDraft:
         layers = layers_of(self._data, ("environments", DEFAULTS), ("environments", name))
         table = self._validate(EnvironmentTable, layers) or EnvironmentTable()
-        overridden = {key: self._overridden(name, service) for key, service in services.items()}
-        return EnvironmentDraft(name, table, layers, overridden)
+        overridden = {
+            key: self._kinded(ServiceTable, key, one.kind, self._kinds.services, self._layered(name, "services", key))
+            for key, one in services.items()
+        }
+        servers = {
+            key: self._kinded(InfraTable, key, one.kind, self._kinds.infra, self._layered(name, "infra", key))
+            for key, one in infra.items()
+        }
+        return EnvironmentDraft(name, table, layers, overridden, servers)
 
-    def _overridden(self, environment: str, service: Drafted[ServiceTable]) -> Drafted[ServiceTable]:
-        places = [("environments", layer, "services", service.name) for layer in (DEFAULTS, environment)]
-        layers = layers_of(self._data, ("services", service.name), *places)
+    def _layered(self, environment: str, section: str, name: str) -> Layers:
+        """Return a service's table with what the defaults and one environment lay over it."""
+        places = [("environments", layer, section, name) for layer in (DEFAULTS, environment)]
+        layers = layers_of(self._data, (section, name), *places)
+        if section == "infra":
+            # The base's own server has those; a copy beside it would meet it on the host.
+            layers = layers.first_without("port", "ports")
         for layer in layers.layers[1:]:
-            self._refuse_kind(layer, service.name)
-        return self._kinded(ServiceTable, service.name, service.kind, self._kinds.services, layers)
+            self._refuse_kind(layer, section, name)
+        return layers
 
-    def _refuse_kind(self, layer: Layer, name: str) -> None:
+    def _refuse_kind(self, layer: Layer, section: str, name: str) -> None:
         if has(layer.data, ("kind",)):
-            place = f"[services.{name}]"
+            place = f"[{section}.{name}]"
             message = f"a service is of one kind in every environment: write it in {place}"
             self.findings.append(Finding((*layer.at, "kind"), message))
 

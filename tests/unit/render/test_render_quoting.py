@@ -84,7 +84,7 @@ def test_numbers_and_booleans_stand_bare():
     assert [scalar(value) for value in (True, False, 0, -1, 10**30)] == ["true", "false", "0", "-1", str(10**30)]
 
 
-@pytest.mark.parametrize("value", [None, 1.5, b"bytes", ["list"], {"a": 1}, object()])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), b"bytes", ["list"], {"a": 1}, object()])
 def test_anything_else_is_refused(value: object):
     with pytest.raises(TypeError, match=f"^{type(value).__name__} has no place in a Compose document$"):
         scalar(value)

@@ -1,0 +1,72 @@
+"""What a door or a monitor sees: every service that listens, in the whole system or in one environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from envmgr import naming
+from envmgr.catalog.kind import Binding, Draft, Endpoint, Server, Site
+from envmgr.model.stack import Service
+from envmgr.resolve.servers import base_servers, bind_servers, draft_servers, environment_servers
+from envmgr.resolve.services import app_service
+from envmgr.spec.schema import EnvironmentSpec, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """One environment, drafted."""
+
+    spec: EnvironmentSpec
+    servers: Mapping[str, Server]
+    """Every one that it reaches."""
+    own: Mapping[str, Draft]
+    bindings: Mapping[str, Binding]
+    pairs: tuple[tuple[Service, Draft], ...]
+
+
+def drafted(spec: Spec, environment: EnvironmentSpec) -> Drafted:
+    """Draft an environment's servers and services."""
+    servers = environment_servers(spec, environment)
+    bindings = bind_servers(spec, environment)
+    pairs = tuple(
+        app_service(spec, environment, one, [bindings[name] for name in dict.fromkeys(one.table.uses)], servers)
+        for one in environment.services.values()
+    )
+    mine = {name: server for name, server in servers.items() if server.target == environment.name}
+    return Drafted(environment, servers, draft_servers(mine), bindings, pairs)
+
+
+def site(spec: Spec, applications: Iterable[Drafted]) -> Site:
+    """Return what the base's door and monitors see."""
+    servers = base_servers(spec)
+    found = [_of_server(servers[name], draft, name) for name, draft in draft_servers(servers).items()]
+    for one in applications:
+        environment = one.spec.name
+        drafts = one.own.items()
+        found += [_of_server(one.servers[n], d, naming.alias(n, environment)) for n, d in drafts]
+        found += [_of_service(one.spec, pair, naming.alias(pair[0].name, environment)) for pair in one.pairs]
+    hosts = {one.spec.name: one.spec.table.hosts for one in applications}
+    return Site(spec.project.name, tuple(endpoint for endpoint in found if endpoint), hosts)
+
+
+def site_within(spec: Spec, application: Drafted) -> Site:
+    """Return what an environment's own door and monitors see: nothing of another environment."""
+    found = [_of_server(application.servers[name], draft, name) for name, draft in application.own.items()]
+    found += [_of_service(application.spec, pair, pair[0].name) for pair in application.pairs]
+    hosts = {application.spec.name: application.spec.table.hosts}
+    return Site(spec.project.name, tuple(endpoint for endpoint in found if endpoint), hosts)
+
+
+def _of_server(server: Server, draft: Draft, host: str) -> Endpoint | None:
+    if draft.target_port is None:
+        return None
+    return Endpoint(server.target, server.name, server.kind, host, draft.target_port, draft.metrics)
+
+
+def _of_service(environment: EnvironmentSpec, pair: tuple[Service, Draft], host: str) -> Endpoint | None:
+    service, draft = pair
+    if draft.target_port is None:
+        return None
+    routes = environment.services[service.name].table.routes
+    return Endpoint(environment.name, service.name, service.kind, host, draft.target_port, draft.metrics, routes)
