@@ -9,7 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envmgr.engine import compose, containers, execution, host, images, networks, observation, process, volumes, whales
+from envmgr.engine import (
+    compose,
+    containers,
+    execution,
+    host,
+    images,
+    networks,
+    observation,
+    oneoff,
+    process,
+    volumes,
+    whales,
+)
 from envmgr.engine.api import Api
 from envmgr.engine.context import Endpoint, find_endpoint
 from envmgr.engine.events import Events, subscribe
@@ -88,6 +100,10 @@ class DockerEngine:
     ) -> ExecResult:
         """Run a program inside a container."""
         return execution.run(self._api, container_id, argv, variables, timeout)
+
+    def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
+        """Run a program in a container of its own."""
+        return oneoff.run(self._api, image, argv, variables, timeout)
 
     def start(self, container_id: str) -> None:
         """Start a container."""

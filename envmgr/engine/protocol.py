@@ -86,6 +86,9 @@ class Engine(Protocol):
         keep their own order; which of the two comes first is not certain.
         """
 
+    def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
+        """Run a program as `exec` does, in a container made from an image for this one call, with a way out."""
+
     def start(self, container_id: str) -> None:
         """Start a container; fine when it runs already."""
 

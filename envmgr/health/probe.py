@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from envmgr.engine.commands import Fill, Locate, NotRunning, carry_out
 from envmgr.engine.protocol import Engine
 from envmgr.errors import EngineError
-from envmgr.model.secret import Template
 from envmgr.model.stack import Command, CommandProbe, HttpProbe, Probe
-
-Locate = Callable[[str, str], str | None]
-"""(target, service) → id of a running container."""
-Fill = Callable[[Mapping[str, Template]], dict[str, str]]
-"""Puts the secrets' values into a command's variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +43,10 @@ class Prober:
         return ProbeResult(is_good, message, time.monotonic() - started)
 
     def _execute(self, command: Command) -> tuple[bool, str]:
-        container = self.locate(command.target, command.service)
-        if container is None:
-            return False, f"{command.service} of {command.target} does not run"
         try:
-            result = self.engine.exec(container, command.argv, self.fill(command.variables), command.timeout)
+            result = carry_out(self.engine, command, self.fill, self.locate)
+        except NotRunning as error:
+            return False, str(error)
         except EngineError as error:
             return False, error.message
         if result.exit_code == 0:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from envmgr.engine.commands import Fill, Locate, NotRunning, carry_out
 from envmgr.engine.protocol import Engine
 from envmgr.errors import EngineError
 from envmgr.model.observed import ExecResult
-from envmgr.model.secret import Template
 from envmgr.model.stack import Command, Grant
-
-Fill = Callable[[Mapping[str, Template]], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +17,7 @@ class Provisioner:
 
     engine: Engine
     fill: Fill
-    locate: Callable[[str, str], str | None]
-    """(target, service) → id of a running container."""
+    locate: Locate
 
     def exists(self, grant: Grant) -> bool:
         """Tell whether the environment already owns it.
@@ -46,16 +42,15 @@ class Provisioner:
         self._run(grant, grant.revoke, "delete")
 
     def _run(self, grant: Grant, command: Command, verb: str) -> ExecResult:
-        container = self.locate(command.target, command.service)
-        if container is None:
-            raise EngineError(
-                f"cannot {verb} the {grant.title}: {command.service} does not run", help="envmgr up infra"
-            )
-        result = self.engine.exec(container, command.argv, self.fill(command.variables), command.timeout)
+        try:
+            result = carry_out(self.engine, command, self.fill, self.locate)
+        except NotRunning as error:
+            again = f"envmgr up {command.target}"
+            raise EngineError(f"cannot {verb} the {grant.title}: {error}", help=again) from error
         if result.exit_code != 0:
             raise EngineError(
                 f"cannot {verb} the {grant.title}: {command.service} refused",
                 details=tuple(result.output.splitlines()[-10:]),
-                help=f"envmgr logs {command.target} {command.service}",
+                help="" if command.client else f"envmgr logs {command.target} {command.service}",
             )
         return result

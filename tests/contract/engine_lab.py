@@ -64,7 +64,9 @@ ILL = Program(
 _NOT_FOUND = 'OCI runtime exec failed: exec: "nope": executable file not found in $PATH\r\n'
 
 
-def answer(container: Container, argv: tuple[str, ...], variables: Mapping[str, str]) -> ExecResult | StillRunning:
+def answer(
+    container: Container | None, argv: tuple[str, ...], variables: Mapping[str, str]
+) -> ExecResult | StillRunning:
     """Answer as a busybox would."""
     known: dict[tuple[str, ...], ExecResult | StillRunning] = {
         ("true",): ExecResult(0, ""),

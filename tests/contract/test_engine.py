@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from envmgr.engine.docker import DockerEngine
-from envmgr.engine.protocol import BuildRequest
+from envmgr.engine.protocol import TIMED_OUT, BuildRequest
 from envmgr.errors import EngineError
 from envmgr.model.observed import EngineHealth, ExecResult, HealthRun, HostPort, State
 from tests.contract.busybox import IMAGE, ensure_image
 from tests.contract.engine_lab import FAILS, ILL, LINES, LOOPS, SLEEPS, SUCCEEDS, TALKS, WELL, Lab, answer, until
-from tests.fakes.engine import FakeEngine
+from tests.fakes.engine import FakeEngine, StillRunning
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.docker)])
@@ -34,6 +34,29 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
     finally:
         made.clean()
         docker.close()
+
+
+# ---- programs in containers of their own
+
+
+def alone(image: str, argv: tuple[str, ...], variables: Mapping[str, str]) -> ExecResult | StillRunning:
+    return answer(None, argv, variables)
+
+
+def test_a_program_runs_in_a_container_of_its_own_and_nothing_is_left(lab: Lab):
+    if isinstance(lab.engine, FakeEngine):
+        lab.engine.run_alone_handler = alone
+    before = {it.name for it in lab.snapshot().foreign}
+    script = ("sh", "-c", 'printf "%s|%s" "$A" "$B"')
+    assert lab.engine.run_alone(IMAGE, script, {"A": "x y", "B": "$z"}, 20) == ExecResult(0, "x y|$z")
+    assert lab.engine.run_alone(IMAGE, ("sh", "-c", "echo out; echo err >&2; exit 3"), {}, 20).exit_code == 3
+    assert lab.engine.run_alone(IMAGE, ("sh", "-c", "echo before; sleep 100"), {}, 0.5).exit_code == TIMED_OUT
+    assert {it.name for it in lab.snapshot().foreign} == before
+
+
+def test_an_image_that_is_not_there_makes_no_container(lab: Lab):
+    with pytest.raises(EngineError, match=r"no container can be made from envmgr\.invalid/nope:1"):
+        lab.engine.run_alone("envmgr.invalid/nope:1", ("true",), {}, 5)
 
 
 # ---- networks

@@ -54,6 +54,15 @@ class StillRunning:
 ExecHandler = Callable[[Container, tuple[str, ...], Mapping[str, str]], ExecResult | StillRunning]
 
 
+RunHandler = Callable[[str, tuple[str, ...], Mapping[str, str]], ExecResult | StillRunning]
+"""(image, argv, variables) → how a program in a container of its own ends."""
+
+
+def succeed_alone(_image: str, _argv: tuple[str, ...], _variables: Mapping[str, str]) -> ExecResult:
+    """Answer every command with success and no output."""
+    return ExecResult(0, "")
+
+
 def succeed(_container: Container, _argv: tuple[str, ...], _variables: Mapping[str, str]) -> ExecResult:
     """Answer every command with success and no output."""
     return ExecResult(0, "")
@@ -118,6 +127,7 @@ class World:
     def __init__(self, host: Host = HOST, exec_handler: ExecHandler = succeed) -> None:
         self.described = host
         self.exec_handler = exec_handler
+        self.run_alone_handler: RunHandler = succeed_alone
         self.held: dict[str, Held] = {}
         self.foreign: list[ForeignContainer] = []
         self.networks: dict[str, HeldNetwork] = {}
