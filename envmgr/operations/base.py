@@ -7,8 +7,8 @@ from contextlib import suppress
 from envmgr import naming
 from envmgr.errors import EnvmgrError
 from envmgr.model.observed import Observed, State
-from envmgr.model.stack import Service, Stack
-from envmgr.operations.image_source import Source, base_volumes, create_volumes
+from envmgr.model.stack import Grant, Service, Stack
+from envmgr.operations.image_source import Source, create_volumes, server_volumes
 from envmgr.operations.session import Session
 from envmgr.operations.start import Started, desired, start
 from envmgr.operations.values import Values, is_password_of, lost, store_generated
@@ -43,7 +43,7 @@ def bring_base_up(
         _refuse_lost(session, base, values, observed)
     values = store_generated(session, base, values)
     revisions = deliver(session.project.folder, base, values.plain(base), session.vault)
-    create_volumes(session, observed, source)
+    create_volumes(session, base, observed, source)
     wanted = desired(session, base, revisions, source)
     try:
         started = start(session, base, services, wanted, source, keeps_running=not is_asked_for)
@@ -53,7 +53,16 @@ def bring_base_up(
             connect_all(session)
         raise
     connect_all(session)
+    # A monitor of a server has a login there, which can only be made once the server runs; it tries until it can enter.
+    provisioner = session.provisioner()
+    for grant in base.grants:
+        if _is_among(grant, services):
+            provisioner.ensure(grant)
     return started
+
+
+def _is_among(grant: Grant, services: tuple[Service, ...]) -> bool:
+    return any(service.name == grant.server for service in services)
 
 
 def _refuse_lost(session: Session, base: Stack, values: Values, observed: Observed) -> None:
@@ -61,7 +70,7 @@ def _refuse_lost(session: Session, base: Stack, values: Values, observed: Observ
 
     Raises: `SpecError`.
     """
-    there = {volume.name for volume in base_volumes(session, observed)}
+    there = {volume.name for volume in server_volumes(session, observed)}
     for volume in base.volumes:
         if volume.name in there and any(is_password_of(need, volume.service) for need in values.to_generate):
             raise lost(session, base, values, f"volume {volume.name}", _RECOVER)

@@ -8,9 +8,10 @@ from envmgr import naming
 from envmgr.errors import EngineError, UsageError
 from envmgr.model.observed import State
 from envmgr.model.result import DownResult, Loss
-from envmgr.model.stack import Stack
+from envmgr.model.stack import Grant, Stack
 from envmgr.operations.down import refuse_under_environments, take_down
 from envmgr.operations.interruption import interruptible
+from envmgr.operations.ownership import is_inside
 from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.values import vault_of
 from envmgr.secrets.deliver import withdraw
@@ -62,20 +63,26 @@ def losses(session: Session, stack: Stack) -> tuple[Loss, ...]:
     names = {volume.name for volume in stack.volumes}
     found = [Loss(f"volume {v.name}", "all its data") for v in observed.volumes if v.name in names]
     found += [Loss(f"container {c.name}", "") for c in observed.of(stack.compose_project)]
-    if _base_has_data(session):
-        _require_servers(session, stack)
-        provisioner = session.provisioner()
-        found += [Loss(g.title, provisioner.measure(g)) for g in stack.grants if provisioner.exists(g)]
+    grants = _outside(session, stack)
+    _require_servers(session, stack, grants)
+    provisioner = session.provisioner()
+    found += [Loss(g.title, provisioner.measure(g)) for g in grants if provisioner.exists(g)]
     return tuple(found)
+
+
+def _outside(session: Session, stack: Stack) -> tuple[Grant, ...]:
+    """Return what does not go with the stack's own volumes: in the base's servers, when they hold data, and managed."""
+    has_data = _base_has_data(session)
+    grants = () if stack.is_base else stack.grants
+    return tuple(grant for grant in grants if grant.is_external or (not is_inside(stack, grant) and has_data))
 
 
 def _delete(session: Session, stack: Stack) -> DownResult:
     removed = take_down(session, stack)
-    if _base_has_data(session):
-        provisioner = session.provisioner()
-        for grant in stack.grants:
-            session.step(stack.target, f"deleting the {grant.title}")
-            provisioner.revoke(grant)
+    provisioner = session.provisioner()
+    for grant in _outside(session, stack):
+        session.step(stack.target, f"deleting the {grant.title}")
+        provisioner.revoke(grant)
     existing = {volume.name for volume in session.observe().volumes}
     for volume in stack.volumes:
         if volume.name in existing:
@@ -90,10 +97,10 @@ def _base_has_data(session: Session) -> bool:
     return any(volume.name in names for volume in session.observe().volumes)
 
 
-def _require_servers(session: Session, stack: Stack) -> None:
+def _require_servers(session: Session, stack: Stack, grants: tuple[Grant, ...]) -> None:
     base = session.project.system.base
     observed = session.observe()
-    for server in sorted({grant.server for grant in stack.grants}):
+    for server in sorted({grant.server for grant in grants if not grant.is_external}):
         if not any(c.state is State.RUNNING for c in observed.of(base.compose_project, server)):
             raise EngineError(
                 f"{server} of {base.target} does not run, and it may hold data of {stack.target}",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from envmgr import naming
 from envmgr.errors import EngineError, PreflightError, Problem, UsageError
 from envmgr.model.observed import Observed, ObservedVolume
-from envmgr.model.stack import Image
+from envmgr.model.stack import Image, Stack, Volume
 from envmgr.operations.build_context import starts_from
 from envmgr.operations.session import Session
 
@@ -26,7 +26,7 @@ def choose_source(session: Session, observed: Observed, requested: Source | None
 
     Raises: `UsageError` when something else is requested, `EngineError` when no source can serve.
     """
-    volumes = base_volumes(session, observed)
+    volumes = server_volumes(session, observed)
     recorded = next((source for source in Source for v in volumes if v.labels.get(naming.LABEL_SOURCE) == source), None)
     if recorded is not None:
         if requested not in (None, recorded):
@@ -47,10 +47,14 @@ def choose_source(session: Session, observed: Observed, requested: Source | None
     return _first_choice(session)
 
 
-def base_volumes(session: Session, observed: Observed) -> tuple[ObservedVolume, ...]:
-    """Return the volumes of the base that exist."""
-    names = {volume.name for volume in session.project.system.base.volumes}
+def server_volumes(session: Session, observed: Observed) -> tuple[ObservedVolume, ...]:
+    """Return the volumes of servers that exist, the base's and the environments' own."""
+    names = {volume.name for stack in session.project.system.stacks for volume in _of_servers(stack)}
     return tuple(volume for volume in observed.volumes if volume.name in names)
+
+
+def _of_servers(stack: Stack) -> tuple[Volume, ...]:
+    return tuple(volume for volume in stack.volumes if stack.service(volume.service).is_server)
 
 
 def _first_choice(session: Session) -> Source:
@@ -85,18 +89,18 @@ def check_volumes(session: Session, observed: Observed, source: Source) -> None:
 
     Raises: `PreflightError`.
     """
-    base = session.project.system.base
     found = {volume.name: volume.labels for volume in observed.volumes}
     problems = []
-    for volume in base.volumes:
+    for stack, volume in ((one, volume) for one in session.project.system.stacks for volume in _of_servers(one)):
         labels = found.get(volume.name, {})
-        major = base.service(volume.service).image.major
+        service = stack.service(volume.service)
+        major = service.image.major
         written = labels.get(naming.LABEL_MAJOR, major)
         if written != major:
             problems.append(
                 Problem(
                     f"volume {volume.name} was written by version {written}, the spec says {major}",
-                    path=f"infra.{volume.service}.version",
+                    path=service.places.get("version", f"{naming.INFRA}.{volume.service}.version"),
                     hint=f'set version back to "{written}"; the data stays as it is',
                 )
             )
@@ -106,19 +110,21 @@ def check_volumes(session: Session, observed: Observed, source: Source) -> None:
         raise PreflightError("the start was refused", tuple(problems), state="Nothing was started.")
 
 
-def create_volumes(session: Session, observed: Observed, source: Source) -> None:
-    """Make the base's volumes with labels that say what writes to them first; existing ones stay as they are."""
-    base = session.project.system.base
+def create_volumes(session: Session, stack: Stack, observed: Observed, source: Source) -> None:
+    """Make the volumes of servers with labels that say what writes to them first; existing ones stay as they are."""
     existing = {volume.name for volume in observed.volumes}
-    for volume in base.volumes:
+    for volume in _of_servers(stack):
         if volume.name not in existing:
-            labels = {
-                naming.LABEL_COMPOSE_PROJECT: base.compose_project,
-                naming.LABEL_PROJECT: base.project,
-                naming.LABEL_ENVIRONMENT: base.target,
-                naming.LABEL_SERVICE: volume.service,
-                naming.LABEL_SOURCE: source.value,
-                naming.LABEL_MAJOR: base.service(volume.service).image.major,
-                naming.LABEL_PROTECT: "true",
-            }
-            session.engine.create_volume(volume.name, labels)
+            session.engine.create_volume(volume.name, _volume_labels(stack, volume, source))
+
+
+def _volume_labels(stack: Stack, volume: Volume, source: Source) -> dict[str, str]:
+    labels = {
+        naming.LABEL_COMPOSE_PROJECT: stack.compose_project,
+        naming.LABEL_PROJECT: stack.project,
+        naming.LABEL_ENVIRONMENT: stack.target,
+        naming.LABEL_SERVICE: volume.service,
+        naming.LABEL_SOURCE: source.value,
+        naming.LABEL_MAJOR: stack.service(volume.service).image.major,
+    }
+    return labels | ({naming.LABEL_PROTECT: "true"} if stack.is_base or stack.is_protected else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from envmgr import naming
-from envmgr.model.stack import Stack
+from envmgr.model.stack import Grant, Stack
 from envmgr.operations.base import connect, servers_of
 from envmgr.operations.session import Session
 from envmgr.operations.values import Values, is_password_of, lost, store_generated
@@ -17,13 +17,23 @@ _RECOVER = (
 
 
 def own(session: Session, stack: Stack, values: Values) -> Values:
-    """Give an environment its network and its part of the shared servers; return its values, with those now made."""
+    """Give an environment its network and its part of shared and managed servers; return its values, with new ones."""
     _make_network(session, stack)
     values = store_generated(session, stack, values)
-    provisioner = session.provisioner()
-    with ThreadPoolExecutor(max_workers=max(1, len(stack.grants))) as pool:
-        list(pool.map(provisioner.ensure, stack.grants))
+    ensure(session, tuple(grant for grant in stack.grants if not is_inside(stack, grant)))
     return values
+
+
+def ensure(session: Session, grants: tuple[Grant, ...]) -> None:
+    """Create or repair what some grants stand for, side by side; their servers run."""
+    provisioner = session.provisioner()
+    with ThreadPoolExecutor(max_workers=max(1, len(grants))) as pool:
+        list(pool.map(provisioner.ensure, grants))
+
+
+def is_inside(stack: Stack, grant: Grant) -> bool:
+    """Tell whether a grant concerns a server of the stack's own, which starts with it and goes with it."""
+    return grant.target == stack.target and not grant.is_external
 
 
 def refuse_lost(session: Session, stack: Stack, values: Values) -> None:
@@ -40,11 +50,24 @@ def refuse_lost(session: Session, stack: Stack, values: Values) -> None:
     owned = [
         grant.title
         for grant in stack.grants
+        if not is_inside(stack, grant)
         if others or any(is_password_of(need, grant.server) for need in values.to_generate)
         if provisioner.exists(grant)
     ]
+    owned += [f"volume {name}" for name in _written(session, stack, values, is_any=bool(others))]
     if owned:
         raise lost(session, stack, values, ", ".join(owned), _RECOVER.format(target=stack.target))
+
+
+def _written(session: Session, stack: Stack, values: Values, *, is_any: bool) -> tuple[str, ...]:
+    """Return the volumes of the stack's own servers that exist and that a missing value opens."""
+    existing = {volume.name for volume in session.observe().volumes}
+    return tuple(
+        volume.name
+        for volume in stack.volumes
+        if volume.name in existing and stack.service(volume.service).is_server
+        if is_any or any(is_password_of(need, volume.service) for need in values.to_generate)
+    )
 
 
 def _make_network(session: Session, stack: Stack) -> None:

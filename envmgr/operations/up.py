@@ -12,10 +12,10 @@ from envmgr.model.stack import Service, Stack
 from envmgr.operations.addresses import addresses
 from envmgr.operations.base import bring_base_up
 from envmgr.operations.checks import check
-from envmgr.operations.image_source import Source, check_volumes, choose_source
+from envmgr.operations.image_source import Source, check_volumes, choose_source, create_volumes
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
-from envmgr.operations.ownership import own, refuse_lost
+from envmgr.operations.ownership import ensure, is_inside, own, refuse_lost
 from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.start import Started, desired, start
 from envmgr.operations.values import Values, gather
@@ -116,4 +116,15 @@ def _prepare(session: Session, stacks: tuple[Stack, ...], options: UpOptions) ->
 def _bring_up(session: Session, stack: Stack, services: tuple[Service, ...], ground: _Ground) -> Started:
     plain = ground.values[stack.target].plain(stack)
     revisions = deliver(session.project.folder, stack, plain, session.vault)
+    _start_servers(session, stack, revisions, ground.source)
     return start(session, stack, services, desired(session, stack, revisions, ground.source), ground.source)
+
+
+def _start_servers(session: Session, stack: Stack, revisions: dict[str, str], source: Source) -> None:
+    """Start the servers that an environment has for itself, and make in them what its services need."""
+    servers = tuple(service for service in stack.services if service.is_server)
+    if not servers:
+        return
+    create_volumes(session, stack, session.observe(), source)
+    start(session, stack, servers, desired(session, stack, revisions, source), source)
+    ensure(session, tuple(grant for grant in stack.grants if is_inside(stack, grant)))

@@ -79,8 +79,8 @@ def lost(session: Session, stack: Stack, values: Values, holds: str, recover: st
 
 
 def is_password_of(need: Needed, server: str) -> bool:
-    """Tell whether a value opens a server of the base, for the base itself or for an environment."""
-    return need.place == f"{naming.INFRA}.{server}"
+    """Tell whether a value opens a server, for whoever administers it or for an environment."""
+    return need.place == f"{naming.INFRA}.{server}" or need.place.endswith(f".{naming.INFRA}.{server}")
 
 
 def _unused(session: Session, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
