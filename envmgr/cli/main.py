@@ -11,6 +11,7 @@ import click
 
 from envmgr import __version__
 from envmgr.cli.files import render
+from envmgr.cli.images import build, images
 from envmgr.cli.looking import exec_, health, logs, ps, status
 from envmgr.cli.stacks import destroy, down, restart, up
 from envmgr.errors import EnvmgrError, ExitCode, InterruptedByUser, UsageError
@@ -18,7 +19,7 @@ from envmgr.errors import EnvmgrError, ExitCode, InterruptedByUser, UsageError
 _SECTIONS = {
     "Run": ("up", "down", "restart", "destroy"),
     "Look": ("status", "ps", "health", "logs", "exec"),
-    "Files": ("render",),
+    "Files and images": ("render", "build", "images"),
 }
 
 
@@ -55,7 +56,7 @@ def cli(ctx: click.Context, file: str) -> None:
     ctx.obj = file
 
 
-for command in (up, down, restart, destroy, status, ps, health, logs, exec_, render):
+for command in (up, down, restart, destroy, status, ps, health, logs, exec_, render, build, images):
     cli.add_command(command)
 
 

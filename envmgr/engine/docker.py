@@ -14,6 +14,7 @@ from envmgr.engine import (
     containers,
     execution,
     host,
+    image_files,
     images,
     networks,
     observation,
@@ -168,6 +169,14 @@ class DockerEngine:
     def run_image_script(self, script: Path, reference: str, labels: Mapping[str, str]) -> None:
         """Run a program that makes an image."""
         images.run_script(script, reference, labels, self._child_environment)
+
+    def save_images(self, references: tuple[str, ...], file: Path, deadline: float) -> None:
+        """Write images into one archive."""
+        image_files.save(self._command, self._child_environment, references, file, deadline)
+
+    def load_images(self, file: Path, deadline: float) -> tuple[str, ...]:
+        """Take images from an archive."""
+        return image_files.load(self._command, self._child_environment, file, deadline)
 
     # ---- Compose
 

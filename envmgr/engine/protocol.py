@@ -138,6 +138,12 @@ class Engine(Protocol):
     def run_image_script(self, script: Path, reference: str, labels: Mapping[str, str]) -> None:
         """Run a program that makes an image without a Dockerfile; it is given the reference and `ENVMGR_LABELS`."""
 
+    def save_images(self, references: tuple[str, ...], file: Path, deadline: float) -> None:
+        """Write images, with their names, into one archive; a file that is there is replaced whole or not at all."""
+
+    def load_images(self, file: Path, deadline: float) -> tuple[str, ...]:
+        """Take the images of such an archive into the engine and return their names."""
+
     # ---- Compose
 
     def compose_up(

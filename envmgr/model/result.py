@@ -99,6 +99,33 @@ class StackRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One image that some targets need."""
+
+    reference: str
+    """As the spec names it."""
+    runs: str
+    """What really runs in its place."""
+    origin: str
+    """`registry`, `packages` or `source`."""
+    is_there: bool
+    stand_in: str
+    """What answers in place of the real server; empty when it is the real one."""
+    users: tuple[str, ...]
+    """`dev.app`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An archive of images."""
+
+    path: str
+    images: tuple[str, ...]
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """One thing that `destroy` would delete."""
 

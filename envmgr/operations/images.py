@@ -22,20 +22,38 @@ def ensure_images(session: Session, stacks: tuple[Stack, ...], source: Source, *
 
     Raises: `EngineError` when one cannot be had; nothing was started then.
     """
-    images = {service.image.reference: service.image for stack in stacks for service in stack.services}
-    with _nothing_started():
+    with nothing_started():
         if source is Source.RECIPES:
-            _build_recipes(session, stacks)
-        for image in images.values():
-            if image.build is None and _effective(session, image, source) == image.reference:
-                _pull(session, image.reference)
-        for image in images.values():
-            if image.build is not None:
-                _build(session, image, image.build, source, force=build)
+            build_recipes(session, stacks)
+        pull_images(session, stacks, source)
+        build_images(session, stacks, source, force=build)
+
+
+def images_of(stacks: tuple[Stack, ...]) -> tuple[Image, ...]:
+    """Return the images of stacks, each once; a managed server's is that of the programs which reach it."""
+    images = {service.image.reference: service.image for stack in stacks for service in stack.services}
+    clients = {grant.ensure.client for stack in stacks for grant in stack.grants if grant.is_external}
+    return (*images.values(), *(Image(client) for client in sorted(clients - set(images))))
+
+
+def pull_images(session: Session, stacks: tuple[Stack, ...], source: Source) -> tuple[str, ...]:
+    """Fetch what no recipe stands in for and is not there; return what was fetched."""
+    wanted = [one.reference for one in images_of(stacks) if one.build is None]
+    missing = [name for name in wanted if effective(session, name, source) == name and not session.engine.image(name)]
+    for reference in missing:
+        session.step("", f"pulling {reference}")
+        session.engine.pull(reference, _listener(session))
+    return tuple(missing)
+
+
+def build_images(session: Session, stacks: tuple[Stack, ...], source: Source, *, force: bool) -> tuple[str, ...]:
+    """Build the project's own images that are not there, with `force` also those of older source; return the names."""
+    built = [one for one in images_of(stacks) if one.build and _build(session, one, one.build, source, force=force)]
+    return tuple(image.reference for image in built)
 
 
 @contextmanager
-def _nothing_started() -> Iterator[None]:
+def nothing_started() -> Iterator[None]:
     """Say in every error what state things are in."""
     try:
         yield
@@ -54,34 +72,32 @@ def effective_ids(session: Session, stack: Stack, source: Source) -> dict[str, s
     """Return the id of the image that each service's containers should run."""
     ids = {}
     for service in stack.services:
-        info = session.engine.image(_effective(session, service.image, source))
+        info = session.engine.image(effective(session, service.image.reference, source))
         ids[service.name] = info.id if info else ""
     return ids
 
 
-def _effective(session: Session, image: Image, source: Source) -> str:
+def effective(session: Session, reference: str, source: Source) -> str:
+    """Return the image that really runs in the place of a reference."""
     if source is Source.REGISTRY:
-        return image.reference
-    return session.project.system.substitutes.get(image.reference, image.reference)
+        return reference
+    return session.project.system.substitutes.get(reference, reference)
 
 
-def _pull(session: Session, reference: str) -> None:
-    if session.engine.image(reference) is not None:
-        return
-    session.step("", f"pulling {reference}")
-    session.engine.pull(reference, _listener(session))
-
-
-def _build_recipes(session: Session, stacks: tuple[Stack, ...]) -> None:
+def build_recipes(session: Session, stacks: tuple[Stack, ...]) -> tuple[str, ...]:
+    """Build the recipe images that stacks need and that are not there as their recipes say; return their names."""
     recipes = session.project.recipes
-    wanted = {name for stack in stacks for one in stack.services for name in from_outside(session, one.image)}
+    wanted = {name for image in images_of(stacks) for name in from_outside(session, image)}
     names = tuple(name for name, recipe in recipes.items() if recipe.replaces in wanted)
     hashes: dict[str, str] = {}
+    built = []
     for name in in_order(dict(recipes), names):
         hashes[name] = _recipe_hash(session, recipes[name], hashes)
         found = session.engine.image(recipes[name].image)
         if found is None or found.labels.get(naming.LABEL_CONTEXT) != hashes[name]:
             _build_recipe(session, name, recipes[name], hashes[name])
+            built.append(recipes[name].image)
+    return tuple(built)
 
 
 def _recipe_hash(session: Session, recipe: Recipe, hashes: dict[str, str]) -> str:
@@ -99,7 +115,8 @@ def _build_recipe(session: Session, name: str, recipe: Recipe, digest: str) -> N
     session.engine.build(BuildRequest(context=folder, tags=(recipe.image,), labels=labels), _listener(session))
 
 
-def _build(session: Session, image: Image, build: Build, source: Source, *, force: bool) -> None:
+def _build(session: Session, image: Image, build: Build, source: Source, *, force: bool) -> bool:
+    """Build one image unless it is there, and tell whether it was built."""
     folder = session.project.folder / build.context
     if not (folder / build.dockerfile).is_file():
         raise EngineError(
@@ -113,7 +130,7 @@ def _build(session: Session, image: Image, build: Build, source: Source, *, forc
     if found is not None and (is_current or not force):
         if not is_current:
             session.note("", f"{image.reference} was built from older source; --build makes a new one")
-        return
+        return False
     session.step("", f"building {image.reference} from {build.context}")
     contexts = session.project.system.substitutes if source is Source.RECIPES else {}
     session.engine.build(
@@ -128,6 +145,7 @@ def _build(session: Session, image: Image, build: Build, source: Source, *, forc
         ),
         _listener(session),
     )
+    return True
 
 
 def _listener(session: Session) -> Callable[[str], None]:

@@ -39,7 +39,7 @@ def write_up(result: UpResult, *, as_json: bool, verb: str = "up") -> None:
             seconds=round(result.seconds, 3),
         )
         return
-    what = _count(len(result.services), "service") + " healthy"
+    what = count(len(result.services), "service") + " healthy"
     changes = "nothing to change" if result.changed == 0 else f"{result.changed} started"
     sys.stdout.write(f"{', '.join(result.targets)} {verb}: {what}, {changes}, {result.seconds:.1f} s\n")
     _write_addresses(result.addresses)
@@ -47,7 +47,7 @@ def write_up(result: UpResult, *, as_json: bool, verb: str = "up") -> None:
 
 def _write_addresses(addresses: tuple[Address, ...]) -> None:
     rows = [(f"  {a.target}", a.service, a.url, f"login: {a.login}" if a.login else "") for a in addresses]
-    _write_table(("", "", "", ""), rows)
+    write_table(("", "", "", ""), rows)
 
 
 def write_down(result: DownResult, *, as_json: bool, verb: str = "down") -> None:
@@ -55,7 +55,7 @@ def write_down(result: DownResult, *, as_json: bool, verb: str = "down") -> None
     if as_json:
         write_json(targets=list(result.targets), removed=list(result.removed), kept=list(result.kept))
         return
-    sys.stdout.write(f"{', '.join(result.targets)} {verb}: {_count(len(result.removed), 'container')} removed\n")
+    sys.stdout.write(f"{', '.join(result.targets)} {verb}: {count(len(result.removed), 'container')} removed\n")
     for name in result.kept:
         sys.stdout.write(f"  kept volume {name}\n")
 
@@ -73,12 +73,13 @@ def write_health(result: HealthResult, *, as_json: bool) -> None:
         (p.target, p.service, p.what, p.verdict, _milliseconds(p.latency), "" if p.is_good else p.reason)
         for p in result.probes
     ]
-    _write_table(("TARGET", "SERVICE", "WHAT", "VERDICT", "LATENCY", "REASON"), rows, verdict=3)
+    write_table(("TARGET", "SERVICE", "WHAT", "VERDICT", "LATENCY", "REASON"), rows, verdict=3)
     good = sum(probe.is_good for probe in result.probes)
     sys.stdout.write(f"{good} of {len(result.probes)} healthy in {result.seconds:.2f} s\n")
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """Return `1 container`, `2 containers`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
@@ -97,7 +98,7 @@ def write_status(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
             is_plain = row.verdict in ("healthy", "completed") or not row.reason
             verdict = row.verdict if is_plain else f"{row.verdict} ({row.reason})"
             rows.append((row.target, row.service, verdict, _duration(row.uptime), row.address, row.image))
-    _write_table(("TARGET", "SERVICE", "STATE", "UPTIME", "ADDRESS", "IMAGE"), rows, verdict=2)
+    write_table(("TARGET", "SERVICE", "STATE", "UPTIME", "ADDRESS", "IMAGE"), rows, verdict=2)
     summary = [f"{s.target} {s.state} ({s.services_up}/{s.services})" for s in stacks]
     sys.stdout.write(", ".join(summary) + "\n")
 
@@ -109,7 +110,7 @@ def write_ps(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
         write_json(containers=[asdict(row) for row in containers])
         return
     rows = [(r.container, r.verdict, _duration(r.uptime), str(r.restarts), r.address, r.image) for r in containers]
-    _write_table(("CONTAINER", "STATE", "UPTIME", "RESTARTS", "ADDRESS", "IMAGE"), rows, verdict=1)
+    write_table(("CONTAINER", "STATE", "UPTIME", "RESTARTS", "ADDRESS", "IMAGE"), rows, verdict=1)
 
 
 def write_losses(target: str, losses: tuple[Loss, ...]) -> None:
@@ -146,7 +147,7 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def _write_table(header: Row, rows: Sequence[Row], verdict: int | None = None) -> None:
+def write_table(header: Row, rows: Sequence[Row], verdict: int | None = None) -> None:
     """Print aligned columns; on a terminal with colour, in a pipe as plain text."""
     if not rows:
         return

@@ -225,6 +225,23 @@ class FakeEngine(World):
             raise EngineError(f"{script.name} for {reference} failed: {script} cannot be run")
         self.has_image(reference, labels=dict(labels))
 
+    def save_images(self, references: tuple[str, ...], file: Path, deadline: float) -> None:
+        """Write the names of images, which is all that the fake knows of them."""
+        self.admit("save_images", references, file)
+        for reference in references:
+            if reference not in self.images:
+                raise EngineError(f"docker image save failed: No such image: {reference}")
+        file.write_text("\n".join(references))
+
+    def load_images(self, file: Path, deadline: float) -> tuple[str, ...]:
+        """Take images from an archive of the fake's own."""
+        self.admit("load_images", file)
+        if not file.is_file():
+            raise EngineError(f"docker image load of {file} failed: no such file or directory")
+        names = tuple(file.read_text().splitlines())
+        self.has_image(*(name for name in names if name not in self.images))
+        return names
+
     # ---- Compose
 
     def compose_up(

@@ -1,0 +1,123 @@
+"""Commands about images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from envmgr.cli.session import session
+from envmgr.cli.stacks import json_option
+
+if TYPE_CHECKING:
+    from envmgr.operations.session import Session
+
+_targets = click.argument("targets", nargs=-1, metavar="[TARGET…]")
+
+
+@click.group()
+def images() -> None:
+    """List, build, fetch and carry the images that targets need; all targets when none is named.
+
+    \b
+    envmgr images list
+    envmgr images save images.tar prod
+    envmgr images load images.tar        on a host that reaches nothing
+    """
+
+
+@images.command(name="list")
+@_targets
+@json_option
+@click.pass_obj
+def list_(file: str, targets: tuple[str, ...], as_json: bool) -> None:
+    """Show each image, where it comes from, and what stands in for what."""
+    from envmgr.operations.image_list import images as operate
+    from envmgr.report.images import write_images
+
+    with session(file, is_quiet=True) as one:
+        rows = operate(one, targets)
+    write_images(rows, as_json=as_json)
+
+
+@images.command(name="build")
+@_targets
+@json_option
+@click.pass_obj
+def build_recipes(file: str, targets: tuple[str, ...], as_json: bool) -> None:
+    """Build servers' images from distribution packages, by the project's recipes."""
+    from envmgr.operations.image_list import build_from_packages
+
+    _make(file, targets, as_json, "built", build_from_packages)
+
+
+@images.command()
+@_targets
+@json_option
+@click.pass_obj
+def pull(file: str, targets: tuple[str, ...], as_json: bool) -> None:
+    """Fetch what is not there from the registries."""
+    from envmgr.operations.image_list import pull as operate
+
+    _make(file, targets, as_json, "pulled", operate)
+
+
+@images.command()
+@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@_targets
+@json_option
+@click.pass_obj
+def save(file: str, archive: Path, targets: tuple[str, ...], as_json: bool) -> None:
+    """Write every image into one file, for a host that reaches no registry."""
+    from envmgr.operations.image_files import save as operate
+    from envmgr.report.images import write_image_file
+
+    with session(file, as_json=as_json) as one:
+        result = operate(one, archive, targets)
+    write_image_file(result, "written", as_json=as_json)
+
+
+@images.command()
+@click.argument("archive", type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def load(file: str, archive: Path, as_json: bool) -> None:
+    """Take the images of such a file into the engine."""
+    from envmgr.operations.image_files import load as operate
+    from envmgr.report.images import write_image_file
+
+    with session(file, as_json=as_json) as one:
+        result = operate(one, archive)
+    write_image_file(result, "loaded", as_json=as_json)
+
+
+@click.command()
+@_targets
+@json_option
+@click.pass_obj
+def build(file: str, targets: tuple[str, ...], as_json: bool) -> None:
+    """Build the project's own images where their source has changed; nothing is started.
+
+    \b
+    envmgr build
+    envmgr build stage
+    """
+    from envmgr.operations.image_list import build as operate
+
+    _make(file, targets, as_json, "built", operate)
+
+
+def _make(
+    file: str,
+    targets: tuple[str, ...],
+    as_json: bool,
+    verb: str,
+    operate: Callable[[Session, tuple[str, ...]], tuple[str, ...]],
+) -> None:
+    from envmgr.report.images import write_made
+
+    with session(file, as_json=as_json) as one:
+        made = operate(one, targets)
+    write_made(made, verb, as_json=as_json)

@@ -1,0 +1,45 @@
+"""Everything that targets run, as one file: for a host that reaches neither a registry nor a mirror."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from envmgr.errors import EngineError, UsageError
+from envmgr.model.result import ImageFile
+from envmgr.operations.image_source import choose_source
+from envmgr.operations.images import effective, images_of
+from envmgr.operations.session import Session
+
+_SECONDS = 3600
+"""Tens of gigabytes on a slow disk."""
+
+
+def save(session: Session, file: Path, names: tuple[str, ...]) -> ImageFile:
+    """Write every image of some targets, of all when none is named, into one file.
+
+    Raises: `EngineError` when one is not there, or the file cannot be written.
+    """
+    stacks = session.project.stacks(names) if names else session.project.system.stacks
+    source = choose_source(session, session.observe(), None)
+    references = tuple(dict.fromkeys(effective(session, image.reference, source) for image in images_of(stacks)))
+    missing = [reference for reference in references if session.engine.image(reference) is None]
+    if missing:
+        raise EngineError(
+            f"not on this host: {', '.join(missing)}",
+            state="No archive was made.",
+            help="envmgr up them once, or: envmgr images pull, envmgr images build, envmgr build",
+        )
+    session.step("", f"writing {len(references)} images to {file}")
+    session.engine.save_images(references, file, _SECONDS)
+    return ImageFile(str(file), references, file.stat().st_size)
+
+
+def load(session: Session, file: Path) -> ImageFile:
+    """Take the images of a file into the engine.
+
+    Raises: `UsageError` when there is no such file; `EngineError` when it is no archive of images.
+    """
+    if not file.is_file():
+        raise UsageError(f"{file} does not exist", help="envmgr images save FILE writes one, on a host that has them")
+    session.step("", f"loading {file}")
+    return ImageFile(str(file), session.engine.load_images(file, _SECONDS), file.stat().st_size)
