@@ -34,7 +34,11 @@ def save(docker: str, environ: Mapping[str, str], references: tuple[str, ...], f
 def load(docker: str, environ: Mapping[str, str], file: Path, deadline: float) -> tuple[str, ...]:
     """Take the images of an archive into the engine."""
     argv = (docker, "image", "load", "--input", str(file))
-    output = process.run_checked(argv, environ, deadline=deadline, what=f"docker image load of {file}")
+    try:
+        output = process.run_checked(argv, environ, deadline=deadline, what=f"docker image load of {file}")
+    except EngineError as error:
+        error.help = error.help or f"see whether {file} is an archive that `envmgr images save` has written, and whole"
+        raise
     lines = (line.strip() for line in output.splitlines())
     return tuple(line.removeprefix(sign) for line in lines for sign in _LOADED if line.startswith(sign))
 

@@ -29,7 +29,7 @@ def save(session: Session, file: Path, names: tuple[str, ...]) -> ImageFile:
             state="No archive was made.",
             help="envmgr up them once, or: envmgr images pull, envmgr images build, envmgr build",
         )
-    session.step("", f"writing {len(references)} images to {file}")
+    session.step("", f"writing {', '.join(references)} to {file}")
     session.engine.save_images(references, file, _SECONDS)
     return ImageFile(str(file), references, file.stat().st_size)
 

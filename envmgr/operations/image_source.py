@@ -8,7 +8,7 @@ from envmgr import naming
 from envmgr.errors import EngineError, PreflightError, Problem, UsageError
 from envmgr.model.observed import Observed, ObservedVolume
 from envmgr.model.stack import Image, Stack, Volume
-from envmgr.operations.build_context import starts_from
+from envmgr.operations.build_context import starts_from, tree_hash
 from envmgr.operations.session import Session
 
 _REGISTRY_SECONDS = 15
@@ -77,9 +77,17 @@ def _first_choice(session: Session) -> Source:
 
 
 def from_outside(session: Session, image: Image) -> tuple[str, ...]:
-    """Return what an image needs from a registry: itself, or what its Dockerfile starts from and a recipe replaces."""
+    """Return what an image needs from a registry: itself, or what its Dockerfile starts from and a recipe replaces.
+
+    One that is built from today's source already needs nothing: a host that reaches nothing may have been given it.
+    """
     if image.build is None:
         return (image.reference,)
+    found = session.engine.image(image.reference)
+    if found is not None and found.labels.get(naming.LABEL_CONTEXT) == tree_hash(
+        session.project.folder / image.build.context
+    ):
+        return ()
     starts = starts_from(session.project.folder / image.build.context / image.build.dockerfile)
     return tuple(official for official in session.project.system.substitutes if official in starts)
 
