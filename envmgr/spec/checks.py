@@ -66,7 +66,7 @@ def _modes(draft: Draft) -> Iterator[Finding]:
 
 def _mode(server: Drafted[InfraTable], environment: EnvironmentDraft) -> Iterator[Finding]:
     table = server.table
-    if table.mode is Mode.EXTERNAL and table.url is None:
+    if table.mode is Mode.EXTERNAL and "url" not in server.layers.merged():
         yield Finding(server.place("mode"), "an external server needs its address", 'set url = "…" beside it')
     if table.mode is not Mode.EXTERNAL:
         for key in ("url", "provision"):

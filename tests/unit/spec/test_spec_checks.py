@@ -234,3 +234,74 @@ class TestCycles:
 
     def test_the_way_into_a_circle_is_no_part_of_it(self):
         assert list(cycles({"a": ["b"], "b": ["c"], "c": ["b"]})) == [("b", "c")]
+
+
+class TestServers:
+    def test_servers_use_servers(self, problems):
+        text = GOOD.replace("[infra.redis]", '[infra.redis]\nuses = ["redis", "app", "postgrs"]')
+        assert problems(text) == [
+            "5:9 infra.redis.uses[0]: a service cannot use itself",
+            '5:18 infra.redis.uses[1]: "app" is no service of [infra]',
+            '5:25 infra.redis.uses[2]: "postgrs" is no service of [infra] (did you mean "postgres"?)',
+        ]
+
+    def test_servers_in_a_circle(self, problems):
+        text = GOOD.replace("[infra.redis]", 'uses = ["redis"]\n[infra.redis]\nuses = ["postgres"]')
+        assert problems(text) == ["4:1 infra.postgres.uses: these use each other: postgres → redis → postgres"]
+
+    def test_an_environment_overrides_only_what_is_its_own(self, problems):
+        text = GOOD + '[environments.dev.infra.redis]\nmemory = "1G"\n[environments.prod.infra.rediss]\nmode = "own"\n'
+        assert problems(text) == [
+            "15:1 environments.dev.infra.redis.memory: dev uses the base's redis, which this would not change "
+            '(set it in [infra.redis], or mode = "own" here)',
+            '16:26 environments.prod.infra.rediss: "rediss" is no service of [infra] (did you mean "redis"?)',
+        ]
+
+    def test_a_managed_server_has_an_address_and_no_password_in_it(self, problems):
+        text = (
+            GOOD
+            + '[environments.dev.infra.redis]\nmode = "external"\n[environments.prod.infra.redis]\nmode = "external"\nurl = "redis://a:b@c"\n'
+        )
+        assert problems(text) == [
+            '15:1 environments.dev.infra.redis.mode: an external server needs its address (set url = "…" beside it)',
+            "18:1 environments.prod.infra.redis.url: expected no password: it belongs in .env.ENVIRONMENT",
+        ]
+
+    def test_an_address_belongs_to_a_managed_server(self, problems):
+        text = GOOD.replace("[infra.redis]", '[infra.redis]\nurl = "redis://c"')
+        assert problems(text) == ['5:1 infra.redis.url: "url" is for a server with mode = "external"']
+
+    def test_an_own_server_does_not_take_the_bases_port(self, load_text):
+        text = GOOD.replace("[infra.redis]", "[infra.redis]\nport = 6379")
+        spec = load_text(text + '[environments.prod.infra.redis]\nmode = "own"\n').spec
+        assert spec.environments["prod"].infra["redis"].table.port is None
+        assert spec.environments["dev"].infra["redis"].table.mode == "shared"
+
+    def test_ports_of_servers_clash_like_any_other(self, problems):
+        text = GOOD.replace("[infra.redis]", "[infra.redis]\nport = 6379\nports = { extra = 6380 }")
+        text += '[environments.prod.infra.redis]\nmode = "own"\nport = 6380\n'
+        assert problems(text) == [
+            "18:1 environments.prod.infra.redis.port: port 6380 is published by infra.redis (extra) already, "
+            "at infra.redis.ports.extra"
+        ]
+
+    def test_a_host_name_leads_to_one_environment(self, problems):
+        text = GOOD.replace(
+            "[environments.prod]", 'hosts = ["x.test"]\n[environments.prod]\nhosts = ["y.test", "x.test"]'
+        )
+        assert problems(text) == [
+            "15:20 environments.prod.hosts[1]: x.test leads elsewhere: dev has it, at environments.dev.hosts[0]"
+        ]
+
+    def test_the_place_of_every_key_is_kept(self, load_text):
+        text = GOOD.replace(
+            "[environments.dev]", '[environments.dev]\nworkers = 2\n[environments.dev.services.app]\nmemory = "1G"'
+        )
+        dev = load_text(text).spec.environments["dev"]
+        assert dev.places["workers"] == "environments.dev.workers"
+        assert dev.services["app"].places == {
+            "": "services.app",
+            "kind": "services.app.kind",
+            "module": "services.app.module",
+            "memory": "environments.dev.services.app.memory",
+        }
