@@ -83,6 +83,8 @@ class ContainerRow:
     """Seconds."""
     restarts: int
     address: str
+    stand_in: str = ""
+    """What answers in place of the real server; empty when it is the real one."""
 
 
 @dataclass(frozen=True, slots=True)

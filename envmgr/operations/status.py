@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from envmgr import naming
 from envmgr.health.verdict import judge
 from envmgr.model.health import Verdict
 from envmgr.model.observed import Container, Observed, State
@@ -62,4 +63,5 @@ def _row(stack: Stack, service: Service, container: Container, address: str) -> 
         uptime=uptime,
         restarts=container.restart_count,
         address=address,
+        stand_in=container.labels.get(naming.LABEL_STAND_IN, ""),
     )

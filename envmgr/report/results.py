@@ -101,6 +101,8 @@ def write_status(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
     write_table(("TARGET", "SERVICE", "STATE", "UPTIME", "ADDRESS", "IMAGE"), rows, verdict=2)
     summary = [f"{s.target} {s.state} ({s.services_up}/{s.services})" for s in stacks]
     sys.stdout.write(", ".join(summary) + "\n")
+    for row in (row for stack in stacks for row in stack.rows if row.stand_in):
+        sys.stdout.write(f"stand-in: {row.target} {row.service} is {row.stand_in}, not the real server\n")
 
 
 def write_ps(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:

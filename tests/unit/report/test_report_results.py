@@ -55,6 +55,7 @@ ROW_FIELDS = {
     "uptime": 7200.0,
     "restarts": 0,
     "address": "http://localhost:8000",
+    "stand_in": "",
 }
 GONE_FIELDS = ROW_FIELDS | {
     "service": "worker",
@@ -265,6 +266,14 @@ def test_a_duration_in_one_unit(capsys: pytest.CaptureFixture[str], seconds: flo
     header, line = capsys.readouterr().out.splitlines()
     start, end = header.index("UPTIME"), header.index("RESTARTS")
     assert line[start:end].strip() == expected
+
+
+def test_a_stand_in_is_called_one(capsys):
+    row = ContainerRow("infra", "qdrant", "c", "healthy", "", "i", 5, 0, "", stand_in="a toy in local mode")
+    results.write_status((StackRow("infra", "up", 1, 1, False, (row,)),), as_json=False)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "stand-in: infra qdrant is a toy in local mode, not the real server"
+    )
 
 
 # ---- on a terminal

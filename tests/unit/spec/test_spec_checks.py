@@ -258,11 +258,9 @@ class TestServers:
         ]
 
     def test_a_managed_server_has_an_address_and_no_password_in_it(self, problems):
-        text = (
-            GOOD
-            + '[environments.dev.infra.redis]\nmode = "external"\n[environments.prod.infra.redis]\nmode = "external"\nurl = "redis://a:b@c"\n'
-        )
-        assert problems(text) == [
+        dev = '[environments.dev.infra.redis]\nmode = "external"\n'
+        prod = '[environments.prod.infra.redis]\nmode = "external"\nurl = "redis://a:b@c"\n'
+        assert problems(GOOD + dev + prod) == [
             '15:1 environments.dev.infra.redis.mode: an external server needs its address (set url = "…" beside it)',
             "18:1 environments.prod.infra.redis.url: expected no password: it belongs in .env.ENVIRONMENT",
         ]
