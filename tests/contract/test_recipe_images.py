@@ -5,18 +5,18 @@ import io
 import os
 import secrets
 import subprocess
-import tarfile
-import time
-import tomllib
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.contract.image_bench import IMAGES, Bench, Run, archive, docker, inspect, output, run, wait_until
+
 pytestmark = pytest.mark.docker
 
-IMAGES = Path(__file__).parents[2] / "images"
+SERVERS = ("postgres", "redis", "nginx", "prometheus", "alertmanager")
+EXPORTERS = tuple(f"{name}-exporter" for name in ("postgres", "redis", "node", "blackbox", "nginx"))
+RECIPES = ("debian", *SERVERS, *EXPORTERS, "python")
 PGDATA = "/var/lib/postgresql/data"
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=999:999", "--tmpfs=/tmp")
 POSTGRES_HARDENED = (*HARDENED, "--tmpfs=/var/run/postgresql")
@@ -25,115 +25,9 @@ PASSWORD = ("--env=POSTGRES_PASSWORD=first-word",)
 # A hook that holds the initialisation until a test has looked at it; bounded, so that no test can hang on it.
 HOLD = "for _ in $(seq 600); do [ ! -e /tmp/go ] || exit 0; sleep 0.1; done; exit 1\n"
 
-Run = subprocess.CompletedProcess[str]
-
-
-def docker(*arguments: str, check: bool = True, stdin: bytes | str = b"", seconds: float = 60) -> Run:
-    data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(["docker", *arguments], input=data, capture_output=True, timeout=seconds, check=False)
-    run = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-    assert not check or run.returncode == 0, f"docker {arguments}: {run.stderr}"
-    return run
-
-
-def wait_until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
-
-
-def archive(files: Mapping[str, tuple[str | bytes, int]]) -> bytes:
-    """Make a tar of path → (content, mode) for `docker cp`, owned by root."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, (content, mode) in files.items():
-            data = content.encode() if isinstance(content, str) else content
-            entry = tarfile.TarInfo(path)
-            entry.size, entry.mode = len(data), mode
-            tar.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-class Bench:
-    """Containers and volumes of one test, with names of its own, all removed after it."""
-
-    def __init__(self) -> None:
-        self.prefix = f"envmgr-contract-{secrets.token_hex(4)}"
-        self.containers: list[str] = []
-        self.volumes: list[str] = []
-
-    def volume(self) -> str:
-        name = f"{self.prefix}-v{len(self.volumes)}"
-        docker("volume", "create", name)
-        self.volumes.append(name)
-        return name
-
-    def start(self, image: str, *options: str, command: tuple[str, ...] = (), files: bytes = b"") -> str:
-        name = f"{self.prefix}-c{len(self.containers)}"
-        self.containers.append(name)
-        docker("create", "--name", name, *options, image, *command)
-        if files:
-            docker("cp", "-", f"{name}:/", stdin=files)
-        docker("start", name)
-        return name
-
-    def refused(self, image: str, *options: str, command: tuple[str, ...] = (), files: bytes = b"") -> str:
-        """Return what a container wrote that was expected to stop by itself with a failure."""
-        name = self.start(image, *options, command=command, files=files)
-        assert docker("wait", name).stdout.strip() != "0", "started, but was to be refused"
-        return output(name)
-
-    def remove(self) -> None:
-        if self.containers:
-            docker("rm", "--force", "--volumes", *self.containers, check=False)
-        if self.volumes:
-            docker("volume", "rm", "--force", *self.volumes, check=False)
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="module")
-def images() -> dict[str, str]:
-    """Name → image of every recipe, building those that are missing."""
-    recipes = tomllib.loads((IMAGES / "recipes.toml").read_text())
-    for name in recipes:
-        build(name, recipes)
-    return {name: recipe["image"] for name, recipe in recipes.items()}
-
-
-def build(name: str, recipes: dict) -> None:
-    recipe = recipes[name]
-    if docker("image", "inspect", recipe["image"], check=False).returncode == 0:
-        return
-    for needed in recipe.get("needs", ()):
-        build(needed, recipes)
-    if "script" in recipe:
-        subprocess.run([IMAGES / recipe["script"], recipe["image"]], check=True, timeout=300)
-    else:
-        docker("build", "--tag", recipe["image"], str(IMAGES / recipe["context"]), seconds=300)
-
-
-def run(image: str, *command: str, options: tuple[str, ...] = ()) -> str:
-    return docker("run", "--rm", *options, image, *command).stdout.strip()
-
 
 def shell(container: str, script: str, *, user: str = "999:999") -> Run:
     return docker("exec", "--user", user, container, "sh", "-c", script, check=False)
-
-
-def output(container: str) -> str:
-    logs = docker("logs", container)
-    return logs.stdout + logs.stderr
-
-
-def inspect(subject: str, template: str) -> str:
-    return docker("inspect", "--format", template, subject).stdout.strip()
 
 
 def stop(container: str) -> int:
@@ -144,14 +38,14 @@ def stop(container: str) -> int:
 # ---- every recipe
 
 
-@pytest.mark.parametrize("name", ["debian", "postgres", "redis", "python"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_image_carries_title_and_version(images, name):
     labels = docker("image", "inspect", "--format", "{{json .Config.Labels}}", images[name]).stdout
     assert f'"org.opencontainers.image.title":"{name}"' in labels
     assert '"org.opencontainers.image.version":"' in labels
 
 
-@pytest.mark.parametrize("name", ["debian", "postgres", "redis", "python"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_image_holds_no_trace_of_its_build(images, name):
     folders = ("/var/lib/apt/lists", "/var/cache/apt", "/var/log", "/usr/share/man")
     assert run(images[name], "find", *folders, "-type", "f", "!", "-name", "lock", options=("--entrypoint=",)) == ""
