@@ -68,7 +68,8 @@ def healthy(container: str, port: int = 8080, path: str = "/healthz") -> bool:
 
 
 def test_keeps_uid_paths_and_commands(images):
-    script = "id nginx; which nginx curl envsubst; ls -d /usr/share/nginx/html/index.html /etc/nginx/{conf.d,modules,mime.types}"
+    paths = "/usr/share/nginx/html/index.html /etc/nginx/{conf.d,modules,mime.types}"
+    script = f"id nginx; which nginx curl envsubst; ls -d {paths}"
     found = run(images["nginx"], "bash", "-c", script).splitlines()
     assert found[0] == "uid=101(nginx) gid=101(nginx) groups=101(nginx)"
     names = {"nginx", "curl", "envsubst", "index.html", "conf.d", "modules", "mime.types"}
