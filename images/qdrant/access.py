@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from stand_in import same, setting
+from stand_in.settings import same, setting
 
 _LEEWAY_SECONDS = 30
 

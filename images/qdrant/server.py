@@ -19,7 +19,8 @@ from pydantic_core import to_jsonable_python
 from qdrant_client.http import models
 from qdrant_client.local.qdrant_local import QdrantLocal
 from snapshots import BadSnapshot, Snapshots
-from stand_in import body_of, run, setting, writable
+from stand_in.settings import setting, writable
+from stand_in.web import body_of, run
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
