@@ -108,6 +108,8 @@ def _recipe_hash(session: Session, recipe: Recipe, hashes: dict[str, str]) -> st
 def _build_recipe(session: Session, name: str, recipe: Recipe, digest: str) -> None:
     session.step("", f"building {recipe.image} from distribution packages")
     labels = {naming.LABEL_RECIPE: name, naming.LABEL_CONTEXT: digest}
+    if recipe.stand_in:
+        labels[naming.LABEL_STAND_IN] = recipe.stand_in
     if recipe.script:
         session.engine.run_image_script(session.project.recipes_folder / recipe.script, recipe.image, labels)
         return

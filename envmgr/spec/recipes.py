@@ -21,6 +21,8 @@ class Recipe(Strict):
     script: str | None = None
     """Program that makes the image without an engine's help; gets the image's name."""
     needs: tuple[str, ...] = ()
+    stand_in: str | None = None
+    """What really answers, where the image holds another program than the official one."""
 
 
 def read_recipes(folder: Path) -> dict[str, Recipe]:

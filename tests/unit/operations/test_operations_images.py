@@ -183,6 +183,17 @@ def test_recipes_are_built_in_the_order_of_their_needs_and_once(house: House):
     assert house.calls("run_image_script", "build", "pull") == []
 
 
+def test_a_stand_in_says_so_on_its_image(house: House):
+    with_recipes(house)
+    without_images(house)
+    recipes = house.folder / "images" / "recipes.toml"
+    recipes.write_text(RECIPES + 'stand_in = "a dictionary"\n')
+    house.up("infra")
+    (_, postgres), (_, redis) = house.calls("build")
+    assert redis.labels[naming.LABEL_STAND_IN] == "a dictionary"
+    assert naming.LABEL_STAND_IN not in postgres.labels
+
+
 def test_a_changed_recipe_is_built_again_with_what_needs_it(house: House):
     with_recipes(house)
     without_images(house)

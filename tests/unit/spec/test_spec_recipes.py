@@ -19,7 +19,22 @@ def test_a_recipe_is_read(tmp_path: Path):
     assert read_recipes(tmp_path) == {"a": Recipe(image="mine/a:1", replaces="a:1", context="a", needs=("b",))}
 
 
-@pytest.mark.parametrize("text", ["[a", "[a]\n", "[a]\nimage = 1\n", "a = 1\n", '[a]\nimage = "a"\nimags = "b"\n'])
+def test_a_recipe_says_what_really_answers(tmp_path: Path):
+    (tmp_path / "recipes.toml").write_text('[a]\nimage = "mine/a:1"\nstand_in = "b in a thin coat"\n')
+    assert read_recipes(tmp_path)["a"].stand_in == "b in a thin coat"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a",
+        "[a]\n",
+        "[a]\nimage = 1\n",
+        "a = 1\n",
+        '[a]\nimage = "a"\nimags = "b"\n',
+        '[a]\nimage = "a"\nstand_in = true\n',
+    ],
+)
 def test_what_is_no_list_of_recipes_is_named(tmp_path: Path, text: str):
     (tmp_path / "recipes.toml").write_text(text)
     with pytest.raises(SpecError, match=r"recipes\.toml is not a list of image recipes"):
