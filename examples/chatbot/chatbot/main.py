@@ -16,13 +16,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from chatbot import health, tasks
-from chatbot.api import Services, create_app
+from chatbot.api import create_app
 from chatbot.counts import Counts, read_counts
 from chatbot.db import Messages, create_pool
 from chatbot.jobs import Jobs
 from chatbot.logs import configure_logging
 from chatbot.metrics import forget_process
 from chatbot.nudge import Nudge
+from chatbot.services import Services
 from chatbot.settings import QdrantSettings, StorageSettings, load_or_exit, read_web_settings
 
 if TYPE_CHECKING:  # each is loaded only where it is configured
@@ -85,13 +86,16 @@ async def open_services() -> AsyncIterator[Services]:
         search, files = await open_search(stack, settings.qdrant), open_files(settings.storage)
         messages, jobs = Messages(pool), Jobs()
         nudge = await stack.enter_async_context(Nudge(jobs.send_embed).running())
-        optional = {"qdrant": search, "storage": files}
+        pings: dict[str, health.Ping] = {"postgres": messages.ping, "redis": redis.ping}
+        if search:
+            pings["qdrant"] = search.ping
+        if files:
+            pings["storage"] = files.ping
         yield Services(
             settings=settings,
             messages=messages,
             jobs=jobs,
-            pings={"postgres": messages.ping, "redis": redis.ping}
-            | {name: server.ping for name, server in optional.items() if server},
+            pings=pings,
             read_counts=lambda: counts(redis),
             request_indexing=nudge.request if search else lambda: None,
             search=search,

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from celery import Celery, Task, signals
-from kombu import Queue
+from kombu import Exchange, Queue
 from redis.exceptions import RedisError
 
 from chatbot.counts import count_task, note_heartbeat
@@ -22,8 +22,8 @@ HEARTBEAT_S = 60.0
 INDEX_S = 30.0
 
 DEFAULT_QUEUE, EMBEDDINGS_QUEUE = "default", "embeddings"
-# Celery's own default; what another release or client sent there is still done.
-OLD_QUEUE = "celery"
+# The last is Celery's own default: what an earlier release or another client sends there is done too.
+QUEUES = (DEFAULT_QUEUE, EMBEDDINGS_QUEUE, "celery")
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def configuration(settings: QueueSettings) -> dict[str, Any]:
             "interval_max": 0.5,
         },
         "task_default_queue": DEFAULT_QUEUE,
-        "task_queues": [Queue(DEFAULT_QUEUE), Queue(EMBEDDINGS_QUEUE), Queue(OLD_QUEUE)],
+        "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         "task_routes": {"chatbot.embed": {"queue": EMBEDDINGS_QUEUE}},
         "beat_schedule": schedule(),
         "accept_content": ["json"],

@@ -43,8 +43,10 @@ def test_only_json_is_accepted() -> None:
 
 
 def test_a_worker_without_queues_serves_all_of_them() -> None:
-    served = set(tasks.app.amqp.queues.consume_from)
-    assert served == {"default", "embeddings", "celery"}
+    served = tasks.app.amqp.queues.consume_from.values()
+    # Queues that share an exchange and a key would each get every message.
+    bound = {(queue.name, queue.exchange.name, queue.routing_key) for queue in served}
+    assert bound == {(name, name, name) for name in ("default", "embeddings", "celery")}
     routed = {
         name: tasks.app.amqp.router.route({}, name)["queue"].name for name in ("chatbot.reverse", "chatbot.embed")
     }
