@@ -95,7 +95,8 @@ def connect(settings: StorageSettings) -> Files:
         client_options={
             "allow_http": settings.endpoint_url.startswith("http://"),
             "connect_timeout": timedelta(seconds=2),
-            "timeout": timedelta(seconds=30),
+            "read_timeout": timedelta(seconds=10),  # the longest silence, the server's answer to an upload included
+            "timeout": timedelta(minutes=5),  # of a whole request: a slow reader's download is one
         },
         retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=5)},
     )
