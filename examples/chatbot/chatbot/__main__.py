@@ -41,6 +41,8 @@ def main() -> None:
         server_header=False,
         timeout_keep_alive=75,  # longer than the 60 s for which nginx keeps an idle connection
         timeout_graceful_shutdown=20,
+        # A process that starts on a busy host is slow to answer its parent, not dead: with 5 s it is replaced in vain.
+        timeout_worker_healthcheck=30,
     )
 
 

@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, field_validator
 
-from chatbot import health, receipts
-from chatbot.db import DatabaseNotMigrated, DatabaseUnavailable, Message, Messages
-from chatbot.jobs import Job, Jobs, QueueUnavailable
-from chatbot.metrics import RequestMetrics, exposition
-from chatbot.settings import WebSettings
+from chatbot import file_routes, health, receipts
+from chatbot.db import Message
+from chatbot.embedding import embed
+from chatbot.errors import Unavailable
+from chatbot.jobs import Job
+from chatbot.metrics import MESSAGES_STORED, RequestMetrics, exposition
+from chatbot.services import Services, WithSearch, WithServices
 
 MAX_ID = 2**63 - 1  # bigint
-UNAVAILABLE = {
-    DatabaseUnavailable: "The database is not available.",
-    DatabaseNotMigrated: "The database has no such table: run `alembic upgrade head`.",
-    QueueUnavailable: "The task queue is not available.",
-}
 
 router = APIRouter()
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the routes work with."""
-
-    settings: WebSettings
-    messages: Messages
-    jobs: Jobs
-    pings: Mapping[str, health.Ping]
 
 
 OpenServices = Callable[[], AbstractAsyncContextManager[Services]]
@@ -66,12 +52,19 @@ class ReverseRequest(Text):
 
 
 class MessageOut(BaseModel):
-    """A stored message; the receipt is signed with SECRET_KEY."""
+    """A stored message; the receipt is signed with SECRET_KEY. A message becomes searchable soon after it is stored."""
 
     id: int
     text: str
     created_at: datetime
+    searchable: bool
     receipt: str
+
+
+class HitOut(MessageOut):
+    """A message that was found; the score is the cosine of the two texts' vectors."""
+
+    score: float
 
 
 class MessagePage(BaseModel):
@@ -79,6 +72,12 @@ class MessagePage(BaseModel):
 
     count: int
     messages: list[MessageOut]
+
+
+class SearchResult(BaseModel):
+    """The nearest messages, nearest first."""
+
+    messages: list[HitOut]
 
 
 class JobOut(BaseModel):
@@ -90,17 +89,9 @@ class JobOut(BaseModel):
     error: str | None = None
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
-WithServices = Annotated[Services, Depends(_services)]
-
-
 @router.get("/health")
 async def get_health(services: WithServices) -> JSONResponse:
-    """Answer 200 when PostgreSQL and Redis answer this application's own users, otherwise 503."""
+    """Answer 200 when every server that is configured answers this application's own users, otherwise 503."""
     checks = await health.check(services.pings)
     healthy = all(verdict == health.OK for verdict in checks.values())
     return JSONResponse({"status": "ok" if healthy else "failed", "checks": checks}, 200 if healthy else 503)
@@ -114,15 +105,18 @@ async def whoami(services: WithServices) -> dict[str, str]:
 
 
 @router.get("/metrics", include_in_schema=False)
-def metrics() -> Response:
+async def metrics(services: WithServices) -> Response:
     """Answer in Prometheus's text format."""
-    return Response(exposition(), media_type="text/plain; version=0.0.4")
+    return Response(exposition(await services.read_counts()), media_type="text/plain; version=0.0.4")
 
 
 @router.post("/messages", status_code=201)
 async def add_message(body: Text, services: WithServices) -> MessageOut:
-    """Store a message."""
-    return _signed(services, await services.messages.add(body.text))
+    """Store a message; the worker makes it searchable, now or when the servers for that are back."""
+    message = await services.messages.add(body.text)
+    MESSAGES_STORED.inc()
+    services.request_indexing()
+    return _signed(services, message)
 
 
 @router.get("/messages")
@@ -134,6 +128,21 @@ async def list_messages(
     """Count all messages and list those after an id, oldest first."""
     count, messages = await services.messages.page(after, limit)
     return MessagePage(count=count, messages=[_signed(services, message) for message in messages])
+
+
+@router.get("/messages/search")
+async def search_messages(
+    services: WithServices,
+    index: WithSearch,
+    q: Annotated[str, Query(min_length=1, max_length=2000)],
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> SearchResult:
+    """Find the messages whose spelling is nearest to a text."""
+    hits = await index.nearest(embed(q), limit)
+    stored = await services.messages.find([hit.id for hit in hits])
+    # An index restored from another day may know messages that the database does not.
+    found = [(stored[hit.id], hit.score) for hit in hits if hit.id in stored]
+    return SearchResult(messages=[_scored(services, message, score) for message, score in found])
 
 
 @router.get("/messages/{message_id}")
@@ -163,13 +172,25 @@ def get_task(job_id: UUID, services: WithServices) -> JobOut:
 
 def _signed(services: Services, message: Message) -> MessageOut:
     receipt = receipts.sign(services.settings.secret_key, message.id, message.text)
-    return MessageOut(id=message.id, text=message.text, created_at=message.created_at, receipt=receipt)
+    return MessageOut(
+        id=message.id,
+        text=message.text,
+        created_at=message.created_at,
+        searchable=message.indexed_at is not None,
+        receipt=receipt,
+    )
+
+
+def _scored(services: Services, message: Message, score: float) -> HitOut:
+    return HitOut(**_signed(services, message).model_dump(), score=score)
 
 
 async def _answer_unavailable(request: Request, error: Exception) -> JSONResponse:
-    cause = error.__cause__
-    logger.warning("%s %s: %s: %s", request.method, request.url.path, type(cause).__name__, cause)
-    return JSONResponse({"detail": UNAVAILABLE[type(error)]}, 503)
+    assert isinstance(error, Unavailable)
+    cause = error.__cause__ or error
+    first_line = str(cause).partition("\n")[0]  # the S3 client adds a page
+    logger.warning("%s %s: %s: %s", request.method, request.url.path, type(cause).__name__, first_line)
+    return JSONResponse({"detail": error.sentence}, 503)
 
 
 async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
@@ -196,8 +217,8 @@ def create_app(debug: bool, open_services: OpenServices) -> FastAPI:
         openapi_url="/openapi.json" if debug else None,
     )
     app.include_router(router)
+    app.include_router(file_routes.router)
     app.add_middleware(RequestMetrics)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
-    for error in UNAVAILABLE:
-        app.add_exception_handler(error, _answer_unavailable)
+    app.add_exception_handler(Unavailable, _answer_unavailable)
     return app

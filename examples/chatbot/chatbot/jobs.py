@@ -11,15 +11,13 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from chatbot import tasks
+from chatbot.errors import QueueUnavailable
+from chatbot.metrics import TASKS_SENT
 
 # A request waits less for Redis than a worker that holds a finished result does.
 REQUEST_RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 QUEUED, ABSENT = "QUEUED", "PENDING"  # Celery answers PENDING for every id that it does not know
 UNAVAILABLE = (OperationalError, RedisError, BackendError, OSError)
-
-
-class QueueUnavailable(Exception):
-    """Redis refused, or did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,16 @@ class Jobs:
             tasks.reverse.apply_async((text, seconds), task_id=str(job_id))
         except UNAVAILABLE as error:
             raise QueueUnavailable from error
+        TASKS_SENT.labels(tasks.reverse.name).inc()
         return job_id
+
+    def send_embed(self) -> None:
+        """Queue the task that indexes whatever is pending. Raises: QueueUnavailable."""
+        try:
+            tasks.embed.apply_async()
+        except UNAVAILABLE as error:
+            raise QueueUnavailable from error
+        TASKS_SENT.labels(tasks.embed.name).inc()
 
     def find(self, job_id: UUID) -> Job | None:
         """Return the task, or nothing when its id is unknown or expired. Raises: QueueUnavailable."""

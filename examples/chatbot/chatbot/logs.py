@@ -36,6 +36,7 @@ def configure_logging(level: str, stream: Literal["stdout", "stderr"] = "stdout"
                 "uvicorn": to_root,
                 "uvicorn.error": to_root,
                 "uvicorn.access": to_root | {"filters": ["polling"]},
+                "httpx2": {"level": "WARNING"},  # it has a line for every request, those of /health too
             },
         }
     )

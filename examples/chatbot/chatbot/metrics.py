@@ -1,6 +1,7 @@
 """Count and time the web process's requests for Prometheus; must not know what they do.
 
-Several web processes put their numbers together in the directory that `PROMETHEUS_MULTIPROC_DIR` names.
+Several web processes put their numbers together in the directory that `PROMETHEUS_MULTIPROC_DIR` names. What the
+workers count arrives as `Counts`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import multiprocessing
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +27,12 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
+from chatbot.counts import Counts
 
 if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -36,6 +42,10 @@ REQUESTS = Counter("http_requests", "HTTP requests by route and status.", ["meth
 DURATION = Histogram("http_request_duration_seconds", "Time to the end of the response.", ["method", "path"])
 ACTIVE = Gauge("http_requests_active", "HTTP requests in progress.", multiprocess_mode="livesum")
 DB_CONNECTIONS = Gauge("db_connections_active", "Database connections in use.", multiprocess_mode="livesum")
+DB_QUERIES = Counter("db_queries", "Database queries, by how they ended.", ["outcome"])
+DB_QUERY_DURATION = Histogram("db_query_duration_seconds", "Time from a query's start to its result.")
+TASKS_SENT = Counter("celery_tasks_sent", "Tasks that this process queued.", ["task"])
+MESSAGES_STORED = Counter("messages_stored", "Messages that this process stored.")
 
 
 class RequestMetrics:
@@ -72,8 +82,34 @@ def _count(scope: Scope, status: str, seconds: float) -> None:
     DURATION.labels(method, path).observe(seconds)
 
 
-def exposition() -> bytes:
-    """Return the numbers of all web processes in Prometheus's text format."""
+class WorkerCounts:
+    """Collect what the environment's workers counted; every instance shows the same: never add them up."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        """Leave out what nobody has counted yet."""
+        tasks = CounterMetricFamily("celery_tasks", "Ended runs of tasks, by state.", labels=["task", "state"])
+        for labels, count in sorted(self._counts.tasks.items()):
+            tasks.add_metric(labels, count)
+        yield tasks
+        if self._counts.heartbeat is not None:
+            yield GaugeMetricFamily(
+                "celery_heartbeat_timestamp_seconds",
+                "Last heartbeat that beat sent and a worker wrote.",
+                self._counts.heartbeat,
+            )
+
+
+def exposition(counts: Counts) -> bytes:
+    """Return the numbers of all web processes, and the workers' `counts`, in Prometheus's text format."""
+    workers = CollectorRegistry()
+    workers.register(WorkerCounts(counts))
+    return _own_numbers() + generate_latest(workers)
+
+
+def _own_numbers() -> bytes:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     from prometheus_client.multiprocess import MultiProcessCollector

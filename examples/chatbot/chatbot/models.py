@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, MetaData, Table, Text, func
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, MetaData, Table, Text, func, text
 
 metadata = MetaData()
 
@@ -12,4 +12,6 @@ messages = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("text", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("indexed_at", DateTime(timezone=True)),  # when the message became searchable
+    Index("messages_pending", "id", postgresql_where=text("indexed_at IS NULL")),
 )

@@ -1,12 +1,14 @@
 """Read what each process needs from its variables and secret files; must not import anything of the application.
 
-Each process gets only what it uses: the worker never sees the database, the migration never sees Redis.
+Each process gets only what it uses: Flower and beat never see the database, the migration never sees Redis.
+QDRANT_URL and S3_ENDPOINT_URL switch search and files on; without them the rest of their variables is not looked at.
 A secret NAME arrives as a file that NAME_FILE points to or, in native runs, as the variable NAME.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,11 @@ from urllib.parse import urlsplit
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DATABASE_SCHEMES = ("postgresql+asyncpg://",)
 REDIS_SCHEMES = ("redis://", "rediss://")
+HTTP_SCHEMES = ("http://", "https://")
+
+# Both become a part of an address.
+COLLECTION_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,64}")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 Variables = Mapping[str, str]
 
@@ -44,6 +51,26 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QdrantSettings:
+    """Where messages are searched."""
+
+    url: str
+    api_key: Secret | None
+    collection: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSettings:
+    """Where files are kept."""
+
+    endpoint_url: str
+    region: str
+    bucket: str
+    access_key_id: Secret
+    secret_access_key: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
     """What the web process is given."""
 
@@ -57,15 +84,25 @@ class WebSettings:
     redis_url: Secret
     secret_key: Secret
     openrouter_api_key: Secret | None
+    qdrant: QdrantSettings | None
+    storage: StorageSettings | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
-    """What the worker, Flower and every sender of tasks are given."""
+    """What the worker, beat, Flower and every sender of tasks are given."""
 
     redis_url: Secret
     key_prefix: str
     log_level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSettings:
+    """What the worker is given besides, where search is on."""
+
+    database_url: Secret
+    qdrant: QdrantSettings
 
 
 def read_web_settings(variables: Variables) -> WebSettings:
@@ -81,6 +118,8 @@ def read_web_settings(variables: Variables) -> WebSettings:
         redis_url=_url(variables, "REDIS_URL", REDIS_SCHEMES),
         secret_key=_secret(variables, "SECRET_KEY"),
         openrouter_api_key=_optional_secret(variables, "OPENROUTER_API_KEY"),
+        qdrant=read_qdrant_settings(variables),
+        storage=read_storage_settings(variables),
     )
 
 
@@ -90,6 +129,36 @@ def read_queue_settings(variables: Variables) -> QueueSettings:
         redis_url=_url(variables, "REDIS_URL", REDIS_SCHEMES),
         key_prefix=_text(variables, "REDIS_KEY_PREFIX"),
         log_level=_choice(variables, "LOG_LEVEL", LOG_LEVELS, "INFO"),
+    )
+
+
+def read_index_settings(variables: Variables) -> IndexSettings | None:
+    """Return nothing where search is off. Raises: SettingsError."""
+    qdrant = read_qdrant_settings(variables)
+    return IndexSettings(database_url=read_database_url(variables), qdrant=qdrant) if qdrant else None
+
+
+def read_qdrant_settings(variables: Variables) -> QdrantSettings | None:
+    """Return nothing where search is off. Raises: SettingsError."""
+    if not variables.get("QDRANT_URL"):
+        return None
+    return QdrantSettings(
+        url=_plain_url(variables, "QDRANT_URL"),
+        api_key=_optional_secret(variables, "QDRANT_API_KEY"),
+        collection=f"{_matching(variables, 'QDRANT_PREFIX', COLLECTION_PREFIX)}messages",
+    )
+
+
+def read_storage_settings(variables: Variables) -> StorageSettings | None:
+    """Return nothing where files are off. Raises: SettingsError."""
+    if not variables.get("S3_ENDPOINT_URL"):
+        return None
+    return StorageSettings(
+        endpoint_url=_plain_url(variables, "S3_ENDPOINT_URL"),
+        region=variables.get("S3_REGION") or "us-east-1",
+        bucket=_matching(variables, "S3_BUCKET", BUCKET),
+        access_key_id=_secret(variables, "S3_ACCESS_KEY_ID"),
+        secret_access_key=_secret(variables, "S3_SECRET_ACCESS_KEY"),
     )
 
 
@@ -122,6 +191,13 @@ def _text(variables: Variables, name: str) -> str:
     return value
 
 
+def _matching(variables: Variables, name: str, pattern: re.Pattern[str]) -> str:
+    value = _text(variables, name)
+    if not pattern.fullmatch(value):
+        raise SettingsError(f"{name} is {value!r}: it must match {pattern.pattern}.")
+    return value
+
+
 def _choice(variables: Variables, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
     value = variables.get(name) or default
     if value is None:
@@ -140,11 +216,23 @@ def _count(variables: Variables, name: str, default: int) -> int:
 
 def _url(variables: Variables, name: str, schemes: tuple[str, ...]) -> Secret:
     secret = _secret(variables, name)
-    if not secret.reveal().startswith(schemes):
-        raise SettingsError(f"{name} must start with {' or '.join(schemes)}.")
+    _check_scheme(name, secret.reveal(), schemes)
     if not _has_address(secret.reveal()):
         raise SettingsError(f"{name} is not a valid URL: percent-encode what is special in its password.")
     return secret
+
+
+def _plain_url(variables: Variables, name: str) -> str:
+    value = _text(variables, name)
+    _check_scheme(name, value, HTTP_SCHEMES)
+    if not _has_address(value) or "@" in value:
+        raise SettingsError(f"{name} must have the form http://HOST:PORT, without a user or a password.")
+    return value.rstrip("/")
+
+
+def _check_scheme(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    if not url.startswith(schemes):
+        raise SettingsError(f"{name} must start with {' or '.join(schemes)}.")
 
 
 def _has_address(url: str) -> bool:

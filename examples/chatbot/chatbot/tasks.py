@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
 import time
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, Task, signals
+from kombu import Exchange, Queue
+from redis.exceptions import RedisError
 
-from chatbot.settings import QueueSettings, load_or_exit, read_queue_settings
+from chatbot.counts import count_task, note_heartbeat
+from chatbot.errors import Unavailable
+from chatbot.settings import QueueSettings, load_or_exit, read_index_settings, read_queue_settings
 
 TASK_TIME_LIMIT_S = 60
 RESULT_EXPIRES_S = 3600
+HEARTBEAT_S = 60.0
+INDEX_S = 30.0
+
+DEFAULT_QUEUE, EMBEDDINGS_QUEUE = "default", "embeddings"
+# The last is Celery's own default: what an earlier release or another client sends there is done too.
+QUEUES = (DEFAULT_QUEUE, EMBEDDINGS_QUEUE, "celery")
+
+logger = logging.getLogger(__name__)
+
+
+class NotIndexed(Exception):
+    """A server was not available: what is pending stays pending, and the next run goes on."""
+
+
+def schedule() -> dict[str, Any]:
+    """Return what beat sends; a run that no worker took in time is dropped, so that none pile up."""
+    return {
+        "heartbeat": {
+            "task": "chatbot.heartbeat",
+            "schedule": HEARTBEAT_S,
+            "options": {"expires": HEARTBEAT_S - 5},
+        },
+        "embed": {"task": "chatbot.embed", "schedule": INDEX_S, "options": {"expires": INDEX_S - 5}},
+    }
 
 
 def configuration(settings: QueueSettings) -> dict[str, Any]:
     """Return Celery's configuration.
 
-    The queue, event and control names stay Celery's own: the Redis user's channel rules name them literally.
+    The event and control names stay Celery's own: the Redis user's channel rules name them literally.
+    A worker without `--queues` serves all queues.
     """
     timeouts = {
         "socket_timeout": 5.0,
@@ -45,6 +77,10 @@ def configuration(settings: QueueSettings) -> dict[str, Any]:
             "interval_step": 0.2,
             "interval_max": 0.5,
         },
+        "task_default_queue": DEFAULT_QUEUE,
+        "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
+        "task_routes": {"chatbot.embed": {"queue": EMBEDDINGS_QUEUE}},
+        "beat_schedule": schedule(),
         "accept_content": ["json"],
         "result_accept_content": ["json"],
         "task_serializer": "json",
@@ -80,8 +116,41 @@ def configure_worker_logging(**_: object) -> None:
     configure_logging(settings.log_level)
 
 
+@signals.celeryd_init.connect
+def check_worker_settings(**_: object) -> None:
+    """Stop a worker with one sentence when it cannot index; Flower and beat have no such settings."""
+    load_or_exit(read_index_settings)
+
+
+@signals.task_postrun.connect
+def count_run(task: Task, state: str | None = None, **_: object) -> None:
+    """Count for /metrics, which the web process answers."""
+    try:
+        count_task(app.backend.client, settings.key_prefix, task.name, state or "UNKNOWN")
+    except RedisError as error:
+        logger.warning("a run of %s was not counted: %s", task.name, type(error).__name__)
+
+
 @app.task(name="chatbot.reverse")
 def reverse(text: str, seconds: float = 0.0) -> str:
     """Return the text reversed, after working on it for `seconds`."""
     time.sleep(seconds)
     return text[::-1]
+
+
+@app.task(name="chatbot.heartbeat", ignore_result=True)
+def heartbeat() -> None:
+    """Note in Redis that beat and a worker work together."""
+    note_heartbeat(app.backend.client, settings.key_prefix, time.time())
+
+
+@app.task(name="chatbot.embed", ignore_result=True, throws=(NotIndexed,))
+def embed() -> int:
+    """Make all pending messages searchable, and return how many there were; any number of runs do no harm."""
+    from chatbot import indexing  # with the database driver and the HTTP client, which only this task needs
+
+    try:
+        return asyncio.run(indexing.run(read_index_settings(os.environ)))
+    except Unavailable as error:
+        logger.warning("not indexed: %s (%s)", error.sentence, type(error.__cause__).__name__)
+        raise NotIndexed(error.sentence) from error

@@ -1,4 +1,4 @@
-"""The HTTP interface, with fakes for the database, the queue and the pings."""
+"""The HTTP interface, with fakes for the database, the queue, the pings, Qdrant and the object storage."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fakes import FakeQdrant
 from fastapi.testclient import TestClient
+from obstore.store import MemoryStore
 
-from chatbot.api import Services, create_app
-from chatbot.db import DatabaseNotMigrated, DatabaseUnavailable, Message
-from chatbot.jobs import Job, QueueUnavailable
+from chatbot.api import create_app
+from chatbot.counts import Counts
+from chatbot.db import Message
+from chatbot.embedding import embed
+from chatbot.errors import DatabaseNotMigrated, DatabaseUnavailable, QueueUnavailable
+from chatbot.files import Files
+from chatbot.jobs import Job
+from chatbot.search import SearchIndex
+from chatbot.services import Services
 from chatbot.settings import read_web_settings
 
 CREATED = datetime(2026, 1, 2, tzinfo=UTC)
@@ -28,12 +36,16 @@ class FakeMessages:
 
     async def add(self, text: str) -> Message:
         self.fail()
-        self.rows.append(Message(len(self.rows) + 1, text, CREATED))
+        self.rows.append(Message(len(self.rows) + 1, text, CREATED, None))
         return self.rows[-1]
 
     async def get(self, message_id: int) -> Message | None:
         self.fail()
         return next((row for row in self.rows if row.id == message_id), None)
+
+    async def find(self, ids: list[int]) -> dict[int, Message]:
+        self.fail()
+        return {row.id: row for row in self.rows if row.id in ids}
 
     async def page(self, after: int, limit: int) -> tuple[int, tuple[Message, ...]]:
         self.fail()
@@ -66,6 +78,11 @@ class Fakes:
         self.messages = FakeMessages()
         self.jobs = FakeJobs()
         self.redis_error: Exception | None = None
+        self.counts = Counts()
+        self.requests = 0
+        self.qdrant = FakeQdrant()
+        self.search: SearchIndex | None = self.qdrant.index()
+        self.files: Files | None = Files(MemoryStore())
 
     async def ping(self) -> None:
         pass
@@ -74,13 +91,29 @@ class Fakes:
         if self.redis_error:
             raise self.redis_error
 
+    async def read_counts(self) -> Counts:
+        return self.counts
+
+    def request_indexing(self) -> None:
+        self.requests += 1
+
     def client(self, variables: dict[str, str]) -> TestClient:
         settings = read_web_settings(variables)
 
         @asynccontextmanager
         async def open_services() -> AsyncIterator[Services]:
-            pings = {"postgres": self.ping, "redis": self.ping_redis}
-            yield Services(settings, self.messages, self.jobs, pings)  # type: ignore[arg-type]
+            optional = {"qdrant": self.search, "storage": self.files}
+            pings = {name: server.ping for name, server in optional.items() if server}
+            yield Services(
+                settings=settings,
+                messages=self.messages,  # type: ignore[arg-type]
+                jobs=self.jobs,  # type: ignore[arg-type]
+                pings={"postgres": self.ping, "redis": self.ping_redis, **pings},
+                read_counts=self.read_counts,
+                request_indexing=self.request_indexing,
+                search=self.search,
+                files=self.files,
+            )
 
         return TestClient(create_app(settings.debug, open_services))
 
@@ -99,7 +132,8 @@ def client(fakes: Fakes, variables: dict[str, str]) -> Iterator[TestClient]:
 def test_healthy(client: TestClient) -> None:
     answer = client.get("/health")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "checks": {"postgres": "ok", "redis": "ok"}}
+    checks = {"postgres": "ok", "redis": "ok", "qdrant": "ok", "storage": "ok"}
+    assert answer.json() == {"status": "ok", "checks": checks}
 
 
 def test_unhealthy_names_the_server_and_no_secret(client: TestClient, fakes: Fakes) -> None:
@@ -108,7 +142,7 @@ def test_unhealthy_names_the_server_and_no_secret(client: TestClient, fakes: Fak
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "failed",
-        "checks": {"postgres": "ok", "redis": "failed (ConnectionRefusedError)"},
+        "checks": {"postgres": "ok", "redis": "failed (ConnectionRefusedError)", "qdrant": "ok", "storage": "ok"},
     }
 
 
@@ -123,6 +157,7 @@ def test_a_message_is_stored_counted_and_shown(client: TestClient) -> None:
         "id": 1,
         "text": "hello",
         "created_at": "2026-01-02T00:00:00Z",
+        "searchable": False,
         # printf 1:hello | openssl dgst -sha256 -hmac key
         "receipt": "cdda439a5a47454c284510a8395dfd32773a45500562bc1ac0849ad6febb3e6d",
     }
@@ -163,7 +198,7 @@ def test_a_bad_address_is_refused(client: TestClient, path: str) -> None:
     ("error", "detail"),
     [
         (DatabaseUnavailable(), "The database is not available."),
-        (DatabaseNotMigrated(), "The database has no such table: run `alembic upgrade head`."),
+        (DatabaseNotMigrated(), "The database lacks a table or a column: run `alembic upgrade head`."),
     ],
 )
 def test_a_failing_database_is_503(client: TestClient, fakes: Fakes, error: Exception, detail: str) -> None:
@@ -221,3 +256,72 @@ def test_metrics_count_by_route(client: TestClient) -> None:
     ]
     assert float(found.rpartition(" ")[2]) >= 2
     assert not [line for line in lines if "/no/such/path" in line]
+
+
+def test_a_stored_message_asks_for_indexing(client: TestClient, fakes: Fakes) -> None:
+    before = _number(client, "messages_stored_total")
+    client.post("/messages", json={"text": "hello"})
+    assert (fakes.requests, _number(client, "messages_stored_total")) == (1, before + 1)
+
+
+def test_a_message_that_was_not_stored_asks_for_nothing(client: TestClient, fakes: Fakes) -> None:
+    fakes.messages.error = DatabaseUnavailable()
+    before = _number(client, "messages_stored_total")
+    assert client.post("/messages", json={"text": "hello"}).status_code == 503
+    assert (fakes.requests, _number(client, "messages_stored_total")) == (0, before)
+
+
+def test_a_message_is_stored_while_qdrant_is_down(client: TestClient, fakes: Fakes) -> None:
+    fakes.qdrant.is_down = True
+    added = client.post("/messages", json={"text": "hello"})
+    assert (added.status_code, added.json()["searchable"], fakes.requests) == (201, False, 1)
+    answer = client.get("/messages/search?q=hello")
+    assert (answer.status_code, answer.json()) == (503, {"detail": "The search index is not available."})
+    health = client.get("/health")
+    assert (health.status_code, health.json()["checks"]["qdrant"]) == (503, "failed (SearchUnavailable)")
+
+
+def test_an_indexed_message_is_searchable(client: TestClient, fakes: Fakes) -> None:
+    fakes.messages.rows = [Message(1, "hello", CREATED, CREATED)]
+    assert client.get("/messages/1").json()["searchable"] is True
+
+
+def test_the_nearest_messages_are_found(client: TestClient, fakes: Fakes) -> None:
+    for text in ("invoice", "good morning", "good evening"):
+        client.post("/messages", json={"text": text})
+    # 4 was restored with the index and not with the database.
+    fakes.qdrant.points = {row.id: embed(row.text) for row in fakes.messages.rows} | {4: embed("good morning")}
+    found = client.get("/messages/search", params={"q": "Good morning", "limit": 3}).json()["messages"]
+    assert [message["text"] for message in found] == ["good morning", "good evening"]
+    assert found[0]["score"] == pytest.approx(1.0)
+    assert found[0] == client.get("/messages/2").json() | {"score": found[0]["score"]}
+
+
+@pytest.mark.parametrize("query", ["", "q=", f"q={'x' * 2001}", "q=x&limit=0", "q=x&limit=101"])
+def test_a_bad_search_is_refused(client: TestClient, query: str) -> None:
+    assert client.get(f"/messages/search?{query}").status_code == 422
+
+
+def test_a_missing_collection_is_503(client: TestClient, fakes: Fakes) -> None:
+    fakes.qdrant.vectors = {"size": 1536, "distance": "Cosine"}
+    assert client.get("/health").json()["checks"]["qdrant"] == "failed (SearchNotProvisioned)"
+
+
+def test_a_search_that_is_not_configured_is_501(fakes: Fakes, variables: dict[str, str]) -> None:
+    fakes.search = None
+    with fakes.client(variables) as client:
+        answer = client.get("/messages/search?q=x")
+        assert client.post("/messages", json={"text": "hello"}).status_code == 201
+        assert "qdrant" not in client.get("/health").json()["checks"]
+    assert answer.status_code == 501
+    assert answer.json() == {"detail": "Search is not configured: set QDRANT_URL and QDRANT_PREFIX."}
+
+
+def test_metrics_show_what_workers_counted(client: TestClient, fakes: Fakes) -> None:
+    fakes.counts = Counts({("chatbot.embed", "SUCCESS"): 3})
+    assert 'celery_tasks_total{state="SUCCESS",task="chatbot.embed"} 3.0' in client.get("/metrics").text
+
+
+def _number(client: TestClient, name: str) -> float:
+    (line,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.rpartition(" ")[2])

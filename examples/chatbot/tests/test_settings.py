@@ -11,6 +11,7 @@ from chatbot.settings import (
     SettingsError,
     load_or_exit,
     read_database_url,
+    read_index_settings,
     read_queue_settings,
     read_web_settings,
     read_worker_count,
@@ -120,6 +121,87 @@ def test_the_worker_count() -> None:
     assert read_worker_count({"WEB_CONCURRENCY": "4"}) == 4
     with pytest.raises(SettingsError, match=r"^WEB_CONCURRENCY is '-1'"):
         read_worker_count({"WEB_CONCURRENCY": "-1"})
+
+
+SEARCH = {"QDRANT_URL": "http://qdrant:6333/", "QDRANT_PREFIX": "dev_"}
+STORAGE = {
+    "S3_ENDPOINT_URL": "http://minio:9000",
+    "S3_BUCKET": "dev-uploads",
+    "S3_ACCESS_KEY_ID": "dev",
+    "S3_SECRET_ACCESS_KEY": "hunter2",
+}
+
+
+def test_search_and_files_are_off_without_their_address(variables: dict[str, str]) -> None:
+    off = variables | {"QDRANT_URL": "", "QDRANT_PREFIX": "dev_", "S3_BUCKET": "dev-uploads"}
+    settings = read_web_settings(off)
+    assert (settings.qdrant, settings.storage, read_index_settings(off)) == (None, None, None)
+
+
+def test_search_and_files(variables: dict[str, str], tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("hunter2\n")
+    settings = read_web_settings(variables | SEARCH | STORAGE | {"QDRANT_API_KEY_FILE": str(key)})
+    assert settings.qdrant is not None
+    assert settings.storage is not None
+    assert (settings.qdrant.url, settings.qdrant.collection) == ("http://qdrant:6333", "dev_messages")
+    assert settings.qdrant.api_key is not None
+    assert settings.qdrant.api_key.reveal() == "hunter2"
+    assert (settings.storage.endpoint_url, settings.storage.bucket) == ("http://minio:9000", "dev-uploads")
+    assert (settings.storage.region, settings.storage.access_key_id.reveal()) == ("us-east-1", "dev")
+    assert "hunter2" not in repr(settings)
+
+
+def test_the_worker_needs_the_database_only_where_search_is_on() -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL is not set"):
+        read_index_settings(SEARCH)
+
+
+@pytest.mark.parametrize("name", ["QDRANT_PREFIX", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"])
+def test_half_of_search_or_files_is_refused(variables: dict[str, str], name: str) -> None:
+    half = variables | SEARCH | STORAGE
+    del half[name]
+    with pytest.raises(SettingsError, match=f"^{name} is not set"):
+        read_web_settings(half)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("QDRANT_URL", "qdrant:6333", "QDRANT_URL must start with http:// or https://."),
+        (
+            "QDRANT_URL",
+            "http://me:hunter2@qdrant",
+            "QDRANT_URL must have the form http://HOST:PORT, without a user or a password.",
+        ),
+        (
+            "S3_ENDPOINT_URL",
+            "http://",
+            "S3_ENDPOINT_URL must have the form http://HOST:PORT, without a user or a password.",
+        ),
+        ("QDRANT_PREFIX", "dev/", "QDRANT_PREFIX is 'dev/': it must match [A-Za-z0-9_-]{1,64}."),
+        ("S3_BUCKET", "dev_uploads", "S3_BUCKET is 'dev_uploads': it must match [a-z0-9][a-z0-9.-]{1,61}[a-z0-9]."),
+    ],
+)
+def test_a_malformed_address(variables: dict[str, str], name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_web_settings(variables | SEARCH | STORAGE | {name: value})
+    assert str(caught.value) == sentence
+
+
+def test_variables_of_other_systems_are_tolerated(variables: dict[str, str]) -> None:
+    others = {
+        "LANGFUSE_PUBLIC_KEY": "pk-1",
+        "LANGFUSE_SECRET_KEY_FILE": "/nowhere",
+        "LANGFUSE_HOST": "not a URL",
+        "GOOGLE_CLOUD_PROJECT_ID": "p",
+        "GOOGLE_APPLICATION_CREDENTIALS": "/nowhere.json",
+        "SMTP_HOST": "smtp",
+        "SMTP_PORT": "not a number",
+        "SMTP_USER": "",
+        "SMTP_PASSWORD": "hunter2",
+    }
+    assert read_web_settings(variables | others).environment == "dev"
 
 
 def fail(_: object) -> Secret:
