@@ -6,20 +6,19 @@ from typing import Annotated
 
 from pydantic import Field
 
+from envmgr.catalog import http
 from envmgr.catalog.kind import Application, Defaults, Draft
-from envmgr.catalog.python import Path, ProgramOptions, http_healthcheck
-from envmgr.model.stack import HttpProbe, Resources
+from envmgr.catalog.programs import WebOptions, metrics, probe
+from envmgr.model.stack import Resources
 
 _MEGABYTE = 1024**2
-_PORT = 8000
 
 
-class Options(ProgramOptions):
+class Options(WebOptions):
     """What `kind = "asgi"` adds to a table."""
 
     app: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
     """module:attribute."""
-    health_path: Path = "/health"
 
 
 class Asgi:
@@ -40,12 +39,14 @@ class Asgi:
             image=application.image,
             user=options.user,
             command=(
-                *("uvicorn", options.app, "--host", "0.0.0.0", "--port", str(_PORT)),  # noqa: S104 - inside the container
-                *("--workers", str(application.workers), "--log-level", application.log_level.lower()),
-                *("--no-server-header", "--timeout-graceful-shutdown", "20"),
+                *("uvicorn", options.app, "--host", "0.0.0.0"),  # noqa: S104 - inside the container
+                *("--port", str(options.container_port), "--workers", str(application.workers)),
+                *("--log-level", application.log_level.lower(), "--no-server-header"),
+                *("--timeout-graceful-shutdown", "20"),
             ),
-            healthcheck=http_healthcheck(_PORT, options.health_path),
-            probe=HttpProbe(application.port, options.health_path) if application.port else None,
-            target_port=_PORT,
+            healthcheck=http.python(options.container_port, options.health_path),
+            probe=probe(application, options),
+            target_port=options.container_port,
             variables={"WEB_CONCURRENCY": str(application.workers)},
+            metrics=metrics(options),
         )

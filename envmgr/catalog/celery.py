@@ -1,13 +1,14 @@
-"""Celery: the worker, and Flower that watches it."""
+"""Celery: the worker, beat that plans its periodic tasks, and Flower that watches it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from envmgr.catalog import http
 from envmgr.catalog.kind import Application, Defaults, Draft
-from envmgr.catalog.python import ProgramOptions, http_healthcheck
+from envmgr.catalog.programs import FilePath, ProgramOptions
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import (
     CommandProbe,
@@ -22,6 +23,8 @@ from envmgr.model.stack import (
 
 _MEGABYTE = 1024**2
 _FLOWER_PORT = 5555
+_WAKES = 60
+"""Beat sleeps no longer than this many seconds, even when nothing is due."""
 CeleryApp = Annotated[str, Field(pattern=r"^[\w.]+(:[\w.]+)?$")]
 
 
@@ -33,6 +36,16 @@ class WorkerOptions(ProgramOptions):
     """Celery's default queue when left out."""
     concurrency: Annotated[int, Field(ge=1, le=256)] | None = None
     """The environment's `workers` when left out."""
+    pool: Literal["prefork", "threads", "gevent", "eventlet"] = "prefork"
+    """What runs tasks side by side; `gevent` and `eventlet` need their package in the image."""
+    max_tasks_per_child: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """After which a process of the pool is replaced by a fresh one; never when left out."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> WorkerOptions:
+        if self.max_tasks_per_child and self.pool != "prefork":
+            raise ValueError('"max_tasks_per_child" is for the pool "prefork": the others have no processes to replace')
+        return self
 
 
 class CeleryWorker:
@@ -52,18 +65,76 @@ class CeleryWorker:
         """Return the worker; it is healthy when this very worker answers a ping through the broker."""
         options: WorkerOptions = application.options
         ping = f"exec celery -A {options.app} inspect ping -d celery@$HOSTNAME --timeout 5"
-        queues = ("--queues", ",".join(options.queues)) if options.queues else ()
         return Draft(
             image=application.image,
             user=options.user,
             command=(
                 *("celery", "-A", options.app, "worker", "--loglevel", application.log_level),
-                *("--concurrency", str(options.concurrency or application.workers), *queues),
+                *("--concurrency", str(options.concurrency or application.workers), *_work(options)),
             ),
             # A ping starts an interpreter and imports Celery: seldom, and with time to do it on a busy host.
             healthcheck=Healthcheck(("CMD-SHELL", ping), interval=60, timeout=20, start_interval=2),
             probe=CommandProbe(application.command("/bin/sh", "-c", ping, timeout=20)),
         )
+
+
+def _work(options: WorkerOptions) -> tuple[str, ...]:
+    """Return what differs from Celery's own defaults."""
+    return (
+        *(("--queues", ",".join(options.queues)) if options.queues else ()),
+        *(("--pool", options.pool) if options.pool != "prefork" else ()),
+        *(("--max-tasks-per-child", str(options.max_tasks_per_child)) if options.max_tasks_per_child else ()),
+    )
+
+
+class BeatOptions(ProgramOptions):
+    """What `kind = "celery-beat"` adds to a table."""
+
+    app: CeleryApp
+    schedule_file: FilePath = "/tmp/celerybeat-schedule"  # noqa: S108 - a path inside the container
+    """When each task ran last. In memory by default: put it on a volume where an interval is longer than a release."""
+
+
+class CeleryBeat:
+    """The kind `celery-beat`."""
+
+    name = "celery-beat"
+    Options = BeatOptions
+    defaults = Defaults(
+        Resources(cpus=0.25, memory=256 * _MEGABYTE, pids=32, memory_reserved=64 * _MEGABYTE),
+        start_seconds=60,
+        stop_seconds=15,
+        listens=False,
+        is_single=True,
+    )
+
+    def draft(self, application: Application) -> Draft:
+        """Return the scheduler; it is healthy while it keeps writing its schedule."""
+        options: BeatOptions = application.options
+        fresh = _fresh(options.schedule_file)
+        return Draft(
+            image=application.image,
+            user=options.user,
+            command=(
+                *("celery", "-A", options.app, "beat", "--loglevel", application.log_level, "--pidfile="),
+                *("--schedule", options.schedule_file, "--max-interval", str(_WAKES)),
+            ),
+            healthcheck=Healthcheck(fresh, interval=60, start_interval=1),
+            probe=CommandProbe(application.command(*fresh[1:])),
+        )
+
+
+def _fresh(schedule: str) -> tuple[str, ...]:
+    # Beat writes the file at start and, when it wakes, if three minutes have passed (Celery's `Scheduler.sync_every`).
+    # Python's dbm may put an ending behind the name.
+    limit = _WAKES + 180 + 60
+    code = (
+        "import glob, os, time; "
+        f"ages = [time.time() - os.stat(path).st_mtime for path in glob.glob({schedule + '*'!r})]; "
+        "print(f'written {min(ages):.0f} s ago' if ages else 'no schedule was written'); "
+        f"raise SystemExit(not ages or min(ages) > {limit})"
+    )
+    return ("CMD", "python", "-c", code)
 
 
 class FlowerOptions(ProgramOptions):
@@ -94,7 +165,7 @@ class Flower:
             image=application.image,
             user=options.user,
             command=("celery", "-A", options.app, "flower", "--conf=/etc/flower/flowerconfig.py"),
-            healthcheck=http_healthcheck(_FLOWER_PORT, "/healthcheck"),
+            healthcheck=http.python(_FLOWER_PORT, "/healthcheck"),
             probe=HttpProbe(application.port, "/healthcheck") if application.port else None,
             target_port=_FLOWER_PORT,
             login=f"{options.login}, {password.name}",

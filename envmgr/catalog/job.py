@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from envmgr.catalog.kind import Application, Defaults, Draft
-from envmgr.catalog.python import ProgramOptions
+from envmgr.catalog.programs import ProgramOptions
 from envmgr.model.stack import Resources
 
 _MEGABYTE = 1024**2

@@ -226,6 +226,8 @@ class Defaults:
     is_job: bool = False
     listens: bool = True
     """It has a port that can be published."""
+    is_single: bool = False
+    """A second one beside it would do harm."""
 
 
 class InfraKind(Protocol):

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from envmgr.catalog.asgi import Asgi
-from envmgr.catalog.celery import CeleryWorker, Flower
+from envmgr.catalog.celery import CeleryBeat, CeleryWorker, Flower
+from envmgr.catalog.container import Container, InfraContainer
 from envmgr.catalog.job import Job
 from envmgr.catalog.kind import InfraKind, ServiceKind
+from envmgr.catalog.node import Node
 from envmgr.catalog.postgres import Postgres
 from envmgr.catalog.redis import Redis
+from envmgr.catalog.static import Static
+from envmgr.catalog.wsgi import Wsgi
 
-INFRA: dict[str, InfraKind] = {kind.name: kind for kind in (Postgres(), Redis())}
-SERVICES: dict[str, ServiceKind] = {kind.name: kind for kind in (Asgi(), CeleryWorker(), Flower(), Job())}
+INFRA: dict[str, InfraKind] = {kind.name: kind for kind in (Postgres(), Redis(), InfraContainer())}
+SERVICES: dict[str, ServiceKind] = {
+    kind.name: kind
+    for kind in (
+        *(Asgi(), Wsgi(), Node(), Static()),
+        *(CeleryWorker(), CeleryBeat(), Flower(), Job(), Container()),
+    )
+}

@@ -24,6 +24,7 @@ def describe(api: Api, compose_version: Callable[[], str]) -> Host:
         compose_version=compose_version().strip().removeprefix("v"),
         is_local=api.endpoint.is_local,
         free_disk=_free_disk(info) if api.endpoint.is_local else None,
+        runtimes=tuple(sorted(info.get("Runtimes") or ())),
     )
 
 

@@ -142,6 +142,8 @@ class Host:
     """The engine's published loopback ports are this machine's."""
     free_disk: int | None = None
     """Bytes free where the engine keeps its data; None when that cannot be seen from here."""
+    runtimes: tuple[str, ...] = ()
+    """What the engine can run containers with."""
 
 
 @dataclass(frozen=True, slots=True)

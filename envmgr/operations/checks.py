@@ -10,11 +10,14 @@ from envmgr import naming
 from envmgr.errors import PreflightError, Problem
 from envmgr.model.observed import Host, HostPort, Observed, State
 from envmgr.model.stack import Publication, Service, Stack, System
+from envmgr.resolve.compose_keys import weakened
 
 MINIMUM_ENGINE = (28, 0)
 """`gateway_mode_ipv4=isolated` of internal networks (Engine 28.0 release notes)."""
 MINIMUM_COMPOSE = (2, 33)
 """`gw_priority` (Compose 2.33 release notes)."""
+NVIDIA = "nvidia"
+"""Name of the runtime that the NVIDIA Container Toolkit registers."""
 _GIGABYTE = 1024**3
 _DISK_REFUSE = 1 * _GIGABYTE
 _DISK_WARN = 5 * _GIGABYTE
@@ -55,6 +58,7 @@ def check(
         *(p for stack in stacks for p in _names(stack, observed)),
         *(p for stack in stacks for p in _subnets(stack, observed)),
         *(p for stack in stacks for p in _cpus(stack, host)),
+        *(p for stack in stacks for p in _gpus(stack, host)),
         *_memory(system, stacks, observed, host),
         *_disk(host),
     ]
@@ -178,6 +182,18 @@ def _cpus(stack: Stack, host: Host) -> Iterable[Problem]:
             )
 
 
+def _gpus(stack: Stack, host: Host) -> Iterable[Problem]:
+    for service in stack.services:
+        if service.gpus is not None and NVIDIA not in host.runtimes:
+            yield Problem(
+                f"{stack.target}: {service.name} wants NVIDIA devices, and the engine has no runtime {NVIDIA} "
+                f"({', '.join(host.runtimes) or 'none is known'})",
+                path=service.places.get("gpus", f"services.{service.name}.gpus"),
+                hint="install the NVIDIA Container Toolkit and run: nvidia-ctk runtime configure --runtime=docker, "
+                "then restart Docker; or leave gpus out for this environment",
+            )
+
+
 def _limit_path(stack: Stack, service: Service, key: str) -> str:
     return (
         f"infra.{service.name}.{key}" if stack.is_base else f"environments.{stack.target}.services.{service.name}.{key}"
@@ -218,8 +234,17 @@ def _cautions(system: System, stacks: tuple[Stack, ...], observed: Observed, hos
     cpus = sum(service.resources.cpus * service.replicas for service in services)
     if cpus > host.cpus:
         yield f"CPU limits add up to {cpus:g} on a host with {host.cpus}: under load they share"
+    yield from (caution for stack in stacks for caution in _weakened(stack))
     if host.free_disk is not None and _DISK_REFUSE <= host.free_disk < _DISK_WARN:
         yield f"only {_size(host.free_disk)} of disk are free where Docker keeps its data"
+
+
+def _weakened(stack: Stack) -> Iterable[str]:
+    for service in stack.services:
+        words = weakened(service.compose)
+        if words:
+            place = service.places.get("compose", f"services.{service.name}.compose")
+            yield f"{stack.target}: {service.name} {', '.join(words)}, as {place} says"
 
 
 def _size(size: int) -> str:

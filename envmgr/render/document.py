@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from envmgr import layout, naming
@@ -11,6 +11,8 @@ from envmgr.model.stack import Healthcheck, Network, Publication, Service, Stack
 
 Document = dict[str, Any]
 _MEGABYTE = 1024**2
+_WHOLE = ("command", "entrypoint", "test")
+"""Lists that are one sentence: nothing can be appended to them."""
 _UP = ".."
 """From `compose/` to the project's folder."""
 
@@ -58,12 +60,33 @@ def _service(stack: Stack, service: Service, config_hashes: Mapping[str, str]) -
 
 
 def merged(body: Document, raw: Mapping[str, Any]) -> Document:
-    """Lay raw Compose keys over a rendered service: tables key by key, everything else replaces."""
+    """Lay raw Compose keys over a rendered service, by Compose's own rules.
+
+    Tables are merged key by key, lists are appended to, and everything else replaces.
+    """
     result = dict(body)
     for key, value in raw.items():
         old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+        if isinstance(old, dict) and isinstance(value, Mapping):
+            result[key] = merged(old, value)
+        elif isinstance(old, list) and isinstance(value, (list, tuple)) and key not in _WHOLE:
+            result[key] = _appended(old, value)
+        else:
+            result[key] = value
     return result
+
+
+def _appended(old: list[Any], new: Iterable[Any]) -> list[Any]:
+    """Append; a new mount takes the place of one at the same path."""
+    added = list(new)
+    taken = {target for one in added if (target := _mounted_at(one))}
+    return [*(one for one in old if one not in added and _mounted_at(one) not in taken), *added]
+
+
+def _mounted_at(entry: Any) -> str | None:
+    if isinstance(entry, Mapping):
+        return str(entry["target"]) if "target" in entry else None
+    return str(entry).partition(":")[0] if str(entry).startswith("/") else None
 
 
 def _identity(stack: Stack, service: Service) -> Document:

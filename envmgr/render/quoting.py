@@ -19,16 +19,28 @@ def scalar(value: object) -> str:
     """
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, int):
         return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return _float(value)
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} has no place in a Compose document")
-    quoted = json.dumps(value.replace("$", "$$"), ensure_ascii=False)
-    return _BARE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
+    return _quoted(value.replace("$", "$$"))
 
 
 def key(text: str) -> str:
     """Write a mapping's key, bare where no reader can take it for anything but text."""
     if _PLAIN_KEY.fullmatch(text) and text not in _YAML_WORDS:
         return text
-    return scalar(text)
+    # Compose interpolates values only.
+    return _quoted(text)
+
+
+def _float(value: float) -> str:
+    # Without a point, `1e+22` is text to a reader of YAML 1.1.
+    text = repr(value)
+    return text if "." in text else text.replace("e", ".0e")
+
+
+def _quoted(text: str) -> str:
+    return _BARE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))

@@ -15,7 +15,7 @@ from envmgr.spec.schema import EnvironmentSpec, InfraSpec, Mode, Spec
 
 def base_servers(spec: Spec) -> dict[str, Server]:
     """Return the servers of the base."""
-    return _linked({name: infra for name, infra in spec.infra.items() if infra.table.mode is Mode.SHARED}, spec, {})
+    return _linked(spec.base, spec, {})
 
 
 def environment_servers(spec: Spec, environment: EnvironmentSpec) -> dict[str, Server]:

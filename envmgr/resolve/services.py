@@ -53,26 +53,12 @@ def app_service(
     kind = SERVICES[declared.kind]
     table = declared.table
     port = environment.table.ports.get(declared.name)
+    draft = draft_service(spec, environment, declared)
     limits = resources(table, kind.defaults.resources)
-    draft = kind.draft(
-        Application(
-            project=spec.project.name,
-            environment=environment.name,
-            prefix=environment.prefix,
-            name=declared.name,
-            options=declared.options,
-            resources=limits,
-            image=image(spec, environment.name, declared),
-            workers=environment.table.workers,
-            debug=environment.table.debug,
-            log_level=environment.table.log_level,
-            port=port,
-        )
-    )
     used = [servers[name] for name in dict.fromkeys(table.uses)]
     service = service_of(declared.name, declared.kind, table, draft, limits, kind.defaults)
     service = _supplied(service, supply(spec, environment, declared, bindings))
-    ports = publications(draft, port, {})
+    ports = publications(draft, port, table.ports)
     leaves = table.egress or draft.egress or any(server.address for server in used)
     return replace(
         service,
@@ -86,6 +72,26 @@ def app_service(
         gpus=table.gpus,
         places=_places(environment, declared),
     ), draft
+
+
+def draft_service(spec: Spec, environment: EnvironmentSpec, declared: ServiceSpec) -> Draft:
+    """Return what a service's kind makes of it in one environment."""
+    kind = SERVICES[declared.kind]
+    return kind.draft(
+        Application(
+            project=spec.project.name,
+            environment=environment.name,
+            prefix=environment.prefix,
+            name=declared.name,
+            options=declared.options,
+            resources=resources(declared.table, kind.defaults.resources),
+            image=image(spec, environment.name, declared),
+            workers=environment.table.workers,
+            debug=environment.table.debug,
+            log_level=environment.table.log_level,
+            port=environment.table.ports.get(declared.name),
+        )
+    )
 
 
 def image(spec: Spec, environment: str, declared: ServiceSpec) -> Image:
@@ -130,9 +136,11 @@ def service_of(
 
 
 def _supplied(service: Service, given: Supply) -> Service:
+    said = {*given.supplied, *given.templated}
     return replace(
         service,
-        variables={**given.variables, **service.variables},
+        # What the spec says itself comes before what its kind would set.
+        variables={**{n: v for n, v in service.variables.items() if n not in said}, **given.variables},
         supplied=given.supplied,
         templated={**service.templated, **given.templated},
         secrets=(*service.secrets, *given.secrets),

@@ -44,6 +44,7 @@ def _infra_uses(draft: Draft) -> Iterator[Finding]:
             elif name not in draft.infra:
                 hint = did_you_mean(name, draft.infra)
                 yield Finding(infra.place("uses", index), f'"{name}" is no service of [infra]', hint)
+    yield from _base_uses(draft)
     graph = {
         name: [other for other in infra.table.uses if other in draft.infra and other != name]
         for name, infra in draft.infra.items()
@@ -51,6 +52,18 @@ def _infra_uses(draft: Draft) -> Iterator[Finding]:
     for circle in cycles(graph):
         arrows = " → ".join((*circle, circle[0]))
         yield Finding(draft.infra[circle[0]].place("uses"), f"these use each other: {arrows}")
+
+
+def _base_uses(draft: Draft) -> Iterator[Finding]:
+    """Find servers of the base that use one which every environment has elsewhere."""
+    base = draft.base
+    for infra in base.values():
+        for index, name in enumerate(infra.table.uses):
+            if name in draft.infra and name not in base:
+                message = f"no environment shares {name}, so the base has none for {infra.name} to use"
+                yield Finding(
+                    infra.place("uses", index), message, f'leave mode of {name} at "shared" in one environment'
+                )
 
 
 def _modes(draft: Draft) -> Iterator[Finding]:
@@ -62,13 +75,32 @@ def _modes(draft: Draft) -> Iterator[Finding]:
                 yield Finding(place, f'"{name}" is no service of [infra]', did_you_mean(name, draft.infra))
         for server in environment.infra.values():
             yield from _mode(server, environment)
+            if server.table.mode is Mode.SHARED and draft.infra[server.name].table.mode is not Mode.SHARED:
+                message = f"[infra.{server.name}] is not the base's, so there is none to share"
+                hint = f"leave mode out in [infra.{server.name}], and set it in the environments that have their own"
+                yield Finding(server.place("mode"), message, hint)
+    for infra in draft.infra.values():
+        yield from _published_by_nobody(infra)
+
+
+def _published_by_nobody(infra: Drafted[InfraTable]) -> Iterator[Finding]:
+    """Find ports of a server that each environment has for itself: they would all meet on the host."""
+    if infra.table.mode is Mode.SHARED:
+        return
+    for key in ("port", "ports"):
+        if key in infra.table.model_fields_set:
+            hint = f"set it in [environments.NAME.infra.{infra.name}]"
+            yield Finding(infra.place(key), f"the base publishes no {infra.name}: it is {infra.table.mode}", hint)
 
 
 def _mode(server: Drafted[InfraTable], environment: EnvironmentDraft) -> Iterator[Finding]:
     table = server.table
     if table.mode is Mode.EXTERNAL and "url" not in server.layers.merged():
         yield Finding(server.place("mode"), "an external server needs its address", 'set url = "…" beside it')
-    if table.mode is not Mode.EXTERNAL:
+    if table.mode is Mode.EXTERNAL:
+        for key in table.model_fields_set & {"port", "ports"}:
+            yield Finding(server.place(key), "an external server is not started, so nothing of it is published")
+    else:
         for key in ("url", "provision"):
             if key in table.model_fields_set:
                 yield Finding(server.place(key), f'"{key}" is for a server with mode = "external"')
@@ -220,20 +252,24 @@ def _ports(draft: Draft) -> Iterator[Finding]:
 
 
 def _published(draft: Draft) -> Iterator[tuple[int, str, Keys]]:
-    for name, infra in draft.infra.items():
-        if infra.table.port is not None:
-            yield infra.table.port, f"{INFRA}.{name}", infra.place("port")
-        for key, port in infra.table.ports.items():
-            yield port, f"{INFRA}.{name} ({key})", infra.place("ports", key)
+    for infra in draft.base.values():
+        yield from _published_by(infra, INFRA)
     for environment in draft.environments:
-        for name, infra in environment.infra.items():
-            if infra.table.mode is Mode.OWN:
-                if infra.table.port is not None:
-                    yield infra.table.port, f"{environment.name}.{name}", infra.place("port")
-                for key, port in infra.table.ports.items():
-                    yield port, f"{environment.name}.{name} ({key})", infra.place("ports", key)
+        for server in environment.infra.values():
+            if server.table.mode is Mode.OWN:
+                yield from _published_by(server, environment.name)
         for name, port in environment.table.ports.items():
             yield port, f"{environment.name}.{name}", environment.place("ports", name)
+        for service in environment.services.values():
+            for key, port in service.table.ports.items():
+                yield port, f"{environment.name}.{service.name} ({key})", service.place("ports", key)
+
+
+def _published_by(server: Drafted[InfraTable], target: str) -> Iterator[tuple[int, str, Keys]]:
+    if server.table.port is not None:
+        yield server.table.port, f"{target}.{server.name}", server.place("port")
+    for key, port in server.table.ports.items():
+        yield port, f"{target}.{server.name} ({key})", server.place("ports", key)
 
 
 def _hosts(draft: Draft) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from envmgr.spec.schema import (
     ImagesTable,
     InfraSpec,
     InfraTable,
+    Mode,
     NetworksTable,
     ProjectTable,
     ServiceSpec,
@@ -84,6 +85,13 @@ class Draft:
     def applications(self) -> tuple[Mapping[str, Drafted[ServiceTable]], ...]:
         """The application as each environment has it; as written when there is no environment."""
         return tuple(environment.services for environment in self.environments) or (self.services,)
+
+    @property
+    def base(self) -> Mapping[str, Drafted[InfraTable]]:
+        """The servers that at least one environment shares; without any environment, those that all would."""
+        tables = [one.infra for one in self.environments] or [self.infra]
+        shared = {name for infra in tables for name, one in infra.items() if one.table.mode is Mode.SHARED}
+        return {name: infra for name, infra in self.infra.items() if name in shared}
 
 
 def spec_of(draft: Draft) -> Spec:

@@ -223,6 +223,8 @@ class ServiceTable(CommonTable):
     variables: dict[VariableName, Value] = Field(default_factory=dict)
     volumes: dict[Name, ContainerPath] = Field(default_factory=dict)
     """Named volume → folder in the container; services that name the same one share it."""
+    ports: dict[Name, Port] = Field(default_factory=dict)
+    """Further ports on the host's loopback, by the names that its kind gives them; the environment has the main one."""
     routes: tuple[ContainerPath, ...] = ()
     """Path prefixes that the base's door leads to this service."""
     gpus: Annotated[int, Field(ge=1, le=64)] | Literal["all"] | None = None
@@ -307,3 +309,14 @@ class Spec:
     variables: Mapping[str, VariableTable]
     infra: Mapping[str, InfraSpec]
     environments: Mapping[str, EnvironmentSpec]
+
+    @property
+    def base(self) -> Mapping[str, InfraSpec]:
+        """The services of the base: those of `[infra]` that at least one environment shares."""
+        shared = {
+            name
+            for environment in self.environments.values()
+            for name, infra in environment.infra.items()
+            if infra.table.mode is Mode.SHARED
+        }
+        return {name: infra for name, infra in self.infra.items() if name in shared}

@@ -16,14 +16,38 @@ from envmgr.model.stack import Command, Service, Stack, System, secret_reference
 from envmgr.operations.project import Project
 from envmgr.secrets.vault import Vault
 
-KINDS = {**INFRA, **SERVICES}
+KINDS = {**{f"infra {name}" if name in SERVICES else name: kind for name, kind in INFRA.items()}, **SERVICES}
+"""Kind by its name; of the one that both sections have, the base's is `infra container`."""
 LEAST: dict[str, dict[str, Any]] = {
     "postgres": {},
     "redis": {},
+    "infra container": {"container_port": 8080},
     "asgi": {"app": "a.b:c"},
+    "wsgi": {"app": "a.b:c"},
+    "node": {},
+    "static": {},
     "celery-worker": {"app": "a.b"},
+    "celery-beat": {"app": "a.b"},
     "flower": {"app": "a.b"},
     "job": {"command": ("run",)},
+    "container": {"container_port": 8080},
+}
+WEB: dict[str, tuple[Any, ...]] = {
+    "container_port": (0, 80, 1023, 65536, "8000", True, None),
+    "health_path": ("", "health", "/a b", "/ü", "/a\n", "http://x/"),
+    "metrics_path": ("", "metrics", "/a b", 9000),
+    "user": ("root", "0:0", "0:1", "1:0", "1", "1:1:1", "app:app", "-1:1", 1, "1:1\n", "1٣:1"),
+}
+CONTAINER: dict[str, tuple[Any, ...]] = {
+    "command": ("run it", (1,), None),
+    "container_port": (0, 65536, "80", True),
+    "container_ports": ({"Admin": 1}, {"admin": 0}, {"admin": "80"}, (80,)),
+    "tmpfs": ({"run": "16M"}, {"/run;": "16M"}, {"/run:rw": "16M"}, {"/run": "1"}, {"/run": 16}, ("/run",)),
+    "healthcheck": ((), "true", (1,)),
+    "health_path": ("", "health", "/a b"),
+    "health_program": ("nc", "", None, ("wget",)),
+    "metrics_path": ("", "metrics"),
+    "user": ("root", "0:0"),
 }
 RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
     "postgres": {
@@ -34,15 +58,41 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
         "connections_per_environment": (0, 10_001, "1"),
     },
     "redis": {"version": (8, 8.0, "8", "6.2", "8.", "8.0-alpine", "8.0\n", "latest", "8.٣")},
-    "asgi": {
-        "app": ("", "a", "a:", ":b", "a b:c", "a:b;c", "a:b\n", "a/b:c", None),
-        "health_path": ("", "health", "/a b", "/ü", "/a\n", "http://x/"),
-        "user": ("root", "0:0", "0:1", "1:0", "1", "1:1:1", "app:app", "-1:1", 1, "1:1\n", "1٣:1"),
+    "infra container": {
+        **CONTAINER,
+        "volumes": ({"Data": "/data"}, {"data": "data"}, ("/data",)),
+        "variables": ({"mode": "x"}, {"MODE": 1}, {"MODE": "a\nb"}, ("MODE",)),
+        "secrets": (("token",), ("A B",), "TOKEN"),
+        "egress": ("yes", 1),
+    },
+    "asgi": {"app": ("", "a", "a:", ":b", "a b:c", "a:b;c", "a:b\n", "a/b:c", "a:b()", None), **WEB},
+    "wsgi": {
+        "app": ("", "a", "a:", ":b", "a b:c", "a:b(1)", "a:b()\n", "--config", None),
+        "threads": (0, 257, "2", 1.5),
+        "worker_class": ("eventlet2", "", "chat.Worker", None),
+        "timeout": (0, 3601, "30"),
+        "max_requests": (-1, "10"),
+        **WEB,
+    },
+    "node": {"command": ((), "node server.js", None, (1,)), **WEB},
+    "static": {
+        "root": ("", "html", "/", "/a b", "/a;b", "/a$b", "/a{", "/a\n", "/a//b"),
+        "spa": ("true", 1, None),
+        "immutable": (("*.js",), (".js",), ("",), ("a b",), "js", ("js|)$ {",)),
+        "health_path": WEB["health_path"],
+        "user": ("0:0",),
     },
     "celery-worker": {
         "app": ("", "a b", "a;b", "$(a)", "a:", "a`b`", "--help", "a\n"),
         "queues": (("a b",), ("",), ("a,b",), ("a;b",), "default"),
         "concurrency": (0, 257, "4", 1.5),
+        "pool": ("solo", "processes", "", None),
+        "max_tasks_per_child": (0, "10", 1.5),
+        "user": ("0:0",),
+    },
+    "celery-beat": {
+        "app": ("", "a b", "$(a)", "--help"),
+        "schedule_file": ("", "schedule", "/", "/a b", "/a*", "/a'b"),
         "user": ("0:0",),
     },
     "flower": {
@@ -52,12 +102,16 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
         "user": ("0:0",),
     },
     "job": {"command": ((), "run it", None, (1,)), "user": ("0:0",)},
+    "container": CONTAINER,
 }
 
 
 def test_the_kinds():
-    assert (list(INFRA), list(SERVICES)) == (["postgres", "redis"], ["asgi", "celery-worker", "flower", "job"])
-    assert all(name == kind.name for name, kind in KINDS.items())
+    assert list(INFRA) == ["postgres", "redis", "container"]
+    assert list(SERVICES) == [
+        *("asgi", "wsgi", "node", "static", "celery-worker", "celery-beat", "flower", "job", "container")
+    ]
+    assert all(name.removeprefix("infra ") == kind.name for name, kind in KINDS.items())
     assert set(LEAST) == set(RUBBISH) == set(KINDS)
 
 
@@ -70,6 +124,32 @@ def test_rubbish_is_refused(kind: str, option: str, value: Any):
     with pytest.raises(ValidationError) as caught:
         KINDS[kind].Options(**{**LEAST[kind], option: value})
     assert {error["loc"][0] for error in caught.value.errors()} == {option}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (
+            "celery-worker",
+            {"pool": "threads", "max_tasks_per_child": 9},
+            '"max_tasks_per_child" is for the pool "prefork"',
+        ),
+        (
+            "container",
+            {"healthcheck": ("true",), "health_path": "/"},
+            'either "healthcheck" or "health_path", not both',
+        ),
+        ("container", {"container_port": None, "health_path": "/"}, '"health_path" needs container_port'),
+        (
+            "infra container",
+            {"container_port": None, "metrics_path": "/metrics"},
+            '"metrics_path" needs container_port',
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(kind: str, options: dict[str, Any], message: str):
+    with pytest.raises(ValidationError, match=message):
+        KINDS[kind].Options(**{**LEAST[kind], **options})
 
 
 @pytest.mark.parametrize("kind", KINDS)
