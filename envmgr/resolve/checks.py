@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from envmgr.catalog.kind import Binding
-from envmgr.catalog.registry import SERVICES
+from envmgr.catalog.kind import Binding, InfraKind, Manageable, Selective, Server
+from envmgr.catalog.registry import INFRA, SERVICES
 from envmgr.errors import Problem
-from envmgr.resolve.servers import bind_servers
+from envmgr.resolve.servers import bind_servers, environment_servers
 from envmgr.resolve.variables import goes_to
 from envmgr.spec.schema import EnvironmentSpec, ServiceSpec, Spec
 
@@ -18,9 +19,33 @@ def check(spec: Spec) -> tuple[Problem, ...]:
     for environment in spec.environments.values():
         bindings = bind_servers(spec, environment)
         problems += _passwords(spec, bindings)
+        for server in environment_servers(spec, environment).values():
+            problems += _refused(environment, server)
         for service in environment.services.values():
             problems += (*_program(service), *_port(environment, service), *_given_twice(spec, service, bindings))
     return tuple(dict.fromkeys(problems))
+
+
+def _refused(environment: EnvironmentSpec, server: Server) -> Iterable[Problem]:
+    """Ask a server's kind, whose problems name a key of the server's table."""
+    kind = INFRA[server.kind]
+    found = [*_unmanageable(kind, server)]
+    if isinstance(kind, Selective) and not found:
+        services = environment.services.values()
+        found += kind.refuse(server, {one.name: one.kind for one in services if server.name in one.table.uses})
+    places = environment.infra[server.name].places
+    for problem in found:
+        yield replace(problem, path=places.get(problem.path, f"{server.place}.{problem.path}"))
+
+
+def _unmanageable(kind: InfraKind, server: Server) -> Iterable[Problem]:
+    if server.address is None:
+        return
+    if not isinstance(kind, Manageable):
+        yield Problem(f"envmgr reaches no managed {server.kind}", "mode", hint='write mode = "own" or leave it out')
+    elif server.address.scheme not in kind.schemes:
+        expected = " or ".join(f"{scheme}://" for scheme in kind.schemes)
+        yield Problem(f"a {server.kind} is reached by {expected}", "url")
 
 
 def _program(service: ServiceSpec) -> Iterable[Problem]:
