@@ -42,8 +42,6 @@ LABEL_CONTEXT = "envmgr.context"
 """On built images: hash of what they were built from."""
 LABEL_RECIPE = "envmgr.recipe"
 """On recipe images: name of the recipe."""
-LABEL_STAND_IN = "envmgr.stand-in"
-"""On recipe images that only speak a server's interface: what really answers."""
 
 REVISION = "ENVMGR_REVISION"
 """Variable in each service's env file that changes with any of its variables and secrets: Compose sees a changed env

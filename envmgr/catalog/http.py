@@ -54,6 +54,16 @@ def _wget(port: int, path: str) -> tuple[str, ...]:
     return ("wget", "-q", "-T", str(_SECONDS), "-O", "-", f"http://127.0.0.1:{port}{path}")
 
 
+def bash(port: int, path: str, interval: float = 15) -> Healthcheck:
+    """Ask with bash alone, which opens connections by itself; prints the answer's first line."""
+    request = f"GET {path} HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nConnection: close\\r\\n\\r\\n"
+    script = (
+        f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && read -r -t {_SECONDS} answer <&3 && "
+        'echo "$answer" && [[ $answer == "HTTP/1."?" 2"* ]]'
+    )
+    return Healthcheck(("CMD", "bash", "-c", script), interval=interval)
+
+
 def _curl(port: int, path: str) -> tuple[str, ...]:
     # A proxy is for the world outside; the body of a refusal says what is wrong.
     flags = ("-sS", "--noproxy", "*", "--globoff", "--fail-with-body", "-m", str(_SECONDS))

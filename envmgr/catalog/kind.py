@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
 from envmgr import naming
+from envmgr.errors import Problem
 from envmgr.model.secret import Template
 from envmgr.model.stack import (
     Command,
@@ -265,6 +266,18 @@ class Manageable(Protocol):
 
     schemes: tuple[str, ...]
     """What its URL may begin with."""
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A server that cannot serve everybody, or not with every option."""
+
+    def refuse(self, server: Server, users: Mapping[str, str], /) -> Iterable[Problem]:
+        """Yield what is wrong for one environment; a problem's path is a key of the server's table.
+
+        `users` are the environment's services that use it, name → kind.
+        """
+        ...
 
 
 class ServiceKind(Protocol):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
+from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from envmgr import naming
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
     Command,
@@ -21,7 +25,7 @@ from envmgr.model.stack import (
     SecretMount,
     Tmpfs,
 )
-from envmgr.spec.schema import Strict
+from envmgr.spec.schema import Strict, VariableName
 
 _MEGABYTE = 1024**2
 _UID = "999:999"
@@ -30,21 +34,39 @@ _UID = "999:999"
 # probe on 127.0.0.1 prove the password.
 _INITDB = "--auth-local=peer --auth-host=scram-sha-256 --data-checksums"
 
-_PSQL = "psql -X -q -A -t -v ON_ERROR_STOP=1 -U postgres -d postgres"
+_PSQL = "psql -X -q -A -t -v ON_ERROR_STOP=1"
 
-_ENSURE = """\
-SET log_statement = 'none';
-SET log_min_error_statement = 'panic';
+# The password stands in a statement, which must not reach the server's log; only a superuser may see to that, and the
+# administrator of a managed server seldom is one.
+_QUIET = """\
+SELECT set_config(name, value, false)
+ FROM (VALUES ('log_statement', 'none'), ('log_min_error_statement', 'panic')) AS quiet (name, value)
+ WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user);
+"""
+
+_ROLES = """\
 \\getenv password APP_PASSWORD
 SELECT 'CREATE ROLE {owner} NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{owner}') \\gexec
 SELECT 'CREATE ROLE {login} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{login}') \\gexec
 ALTER ROLE {login} LOGIN PASSWORD :'password' CONNECTION LIMIT {connections};
 GRANT {owner} TO {login};
 ALTER ROLE {login} SET role TO '{owner}';
+"""
+
+# Who is no superuser gives a database only to a role that he is a member of.
+_MEMBERSHIP = """\
+GRANT {owner}, {login} TO CURRENT_USER;
+"""
+
+_DATABASE = """\
 SELECT 'CREATE DATABASE {database} OWNER {owner}'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec
 ALTER DATABASE {database} OWNER TO {owner};
 REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+"""
+
+# What a managed server holds beside us is not ours to close.
+_GUARD = """\
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC;
 REVOKE CONNECT ON DATABASE template1 FROM PUBLIC;
 """
@@ -55,16 +77,45 @@ DROP ROLE IF EXISTS {login};
 DROP ROLE IF EXISTS {owner};
 """
 
+_OURS = {
+    *("config_file", "data_directory", "hba_file", "ident_file", "listen_addresses", "max_connections", "port"),
+    *("password_encryption", "unix_socket_directories"),
+}
+"""Settings without which envmgr would not find the server, or which are keys of their own."""
+
+
+def _setting(name: str) -> str:
+    if name in _OURS:
+        raise ValueError("expected another setting: envmgr sets this one")
+    return name
+
+
+Extension = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,62}$"), AfterValidator(_setting)]
+SettingValue = bool | int | float | Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+
 
 class Options(Strict):
     """What `kind = "postgres"` adds to a table."""
 
     version: Literal["15", "16", "17", "18"] = "17"
+    """Major version of the official image."""
     database: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
     """Behind each environment's prefix; the project's name when left out."""
     url_scheme: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+]*$")] = "postgresql"
+    """What the application's URL begins with; it names the driver: `postgresql+asyncpg`."""
+    url_variable: VariableName = "DATABASE_URL"
+    """Name under which services get their URL; another one for a second server."""
     max_connections: Annotated[int, Field(ge=10, le=10_000)] = 100
+    """Of the whole server."""
     connections_per_environment: Annotated[int, Field(ge=1, le=10_000)] = 25
+    """What the login of one environment may open."""
+    extensions: tuple[Extension, ...] = ()
+    """Made by the administrator in each environment's database; the image has to contain them."""
+    settings: dict[SettingName, SettingValue] = Field(default_factory=dict)
+    """Further settings of the server, over those that follow from its memory."""
+    sslmode: Literal["disable", "prefer", "require"] = "require"
+    """Of the way to an external server."""
 
 
 class Postgres:
@@ -72,6 +123,7 @@ class Postgres:
 
     name = "postgres"
     Options = Options
+    schemes = ("postgresql", "postgres")
     defaults = Defaults(
         Resources(cpus=1.0, memory=512 * _MEGABYTE, pids=256, memory_reserved=128 * _MEGABYTE),
         start_seconds=90,
@@ -88,7 +140,7 @@ class Postgres:
             # Over TCP: the socket answers during initdb, before the server is really there.
             healthcheck=Healthcheck(("CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", "postgres")),
             probe=CommandProbe(
-                server.command("sh", "-c", f'{_PSQL} -c "SELECT 1"'),
+                server.command("sh", "-c", f'{_PSQL} -U postgres -d postgres -c "SELECT 1"'),
             ),
             target_port=5432,
             variables={
@@ -108,37 +160,86 @@ class Postgres:
 
     def bind(self, server: Server, client: Client) -> Binding:
         """Return the environment's own database, owner role and login."""
-        names = _names(server, client)
+        address = server.address
         password = SecretRef(server.password, client.environment)
-        url = SecretRef(password.name, password.scope, "url")
-        options: Options = server.options
-        return Binding(
+        if address and not server.is_provisioned:
+            return _binding(server, client, _url(server, address.login, address.path), Origin.OPERATOR)
+        names = _names(server, client)
+        bound = _binding(server, client, _url(server, names["login"], names["database"]), Origin.GENERATED)
+        admin = Needed(server.admin_password, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}")
+        return replace(
+            bound,
             grants=(_grant(server, names, password),),
-            secrets=(
-                SecretMount(
-                    "DATABASE_URL",
-                    (f"{options.url_scheme}://{names['login']}:", url, f"@{server.name}:5432/{names['database']}"),
-                ),
-            ),
-            needed=(Needed(password.name, password.scope, True, Origin.GENERATED, place=f"infra.{server.name}"),),
+            needed=(*bound.needed, *((admin,) if address else ())),
         )
+
+    def refuse(self, server: Server, _users: Mapping[str, str], /) -> Iterable[Problem]:
+        """Yield what the address of a managed server lacks."""
+        address = server.address
+        if address and not address.login:
+            yield Problem(
+                "names no login", "url", hint='write it before the host: "postgresql://app@db.example.com/chat"'
+            )
+        if address and not address.path and not server.is_provisioned:
+            yield Problem("names no database", "url", hint='write it last: "postgresql://app@db.example.com/chat"')
 
 
 def _command(options: Options, resources: Resources) -> tuple[str, ...]:
-    megabytes = resources.memory // _MEGABYTE
-    settings = {
-        # A quarter and three quarters of the memory are PostgreSQL's own rules of thumb (docs, "Resource Consumption").
-        "shared_buffers": f"{max(16, megabytes // 4)}MB",
-        "effective_cache_size": f"{max(32, megabytes * 3 // 4)}MB",
+    settings = _tuned(resources.memory // _MEGABYTE, options.max_connections) | {
         "max_connections": str(options.max_connections),
         "log_min_duration_statement": "1s",
+        **{name: _written(value) for name, value in options.settings.items()},
     }
     return ("postgres", *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")))
+
+
+def _tuned(megabytes: int, connections: int) -> dict[str, str]:
+    """Return what follows from the memory limit, by PostgreSQL's documentation, "Resource Consumption" and "WAL"."""
+    # A quarter and three quarters of the memory are its own rules of thumb.
+    shared = max(16, megabytes // 4)
+    # Each connection may sort more than once at a time, so all of them together stay within what is left.
+    work = min(64, max(1, (megabytes - shared) // (3 * connections)))
+    # Up to three autovacuum workers take it at the same time.
+    maintenance = min(1024, max(16, megabytes // 16))
+    # A larger cache asks for checkpoints further apart; the smallest is the default.
+    wal = max(1024, 4 * shared)
+    return {
+        "shared_buffers": f"{shared}MB",
+        "effective_cache_size": f"{max(32, megabytes * 3 // 4)}MB",
+        "work_mem": f"{work}MB",
+        "maintenance_work_mem": f"{maintenance}MB",
+        "max_wal_size": f"{wal}MB",
+        "min_wal_size": f"{wal // 4}MB",
+    }
+
+
+def _written(value: bool | int | float | str) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _data_folder(version: str) -> str:
     # The official image keeps data one level higher from 18 on (docker-library/postgres PR 1259).
     return "/var/lib/postgresql" if int(version) >= 18 else "/var/lib/postgresql/data"
+
+
+def _binding(server: Server, client: Client, before_and_after: tuple[str, str], origin: Origin) -> Binding:
+    before, after = before_and_after
+    options: Options = server.options
+    url = (before, SecretRef(server.password, client.environment, "url"), after)
+    return Binding(
+        secrets=(SecretMount(options.url_variable, url),),
+        needed=(Needed(server.password, client.environment, True, origin, place=f"infra.{server.name}"),),
+    )
+
+
+def _url(server: Server, login: str, database: str) -> tuple[str, str]:
+    """Return what stands before and after the password."""
+    scheme = server.options.url_scheme
+    port = server.address.port if server.address else None
+    # asyncpg's name for it differs from libpq's.
+    key = "ssl" if scheme.endswith("asyncpg") else "sslmode"
+    query = f"?{key}={server.options.sslmode}" if server.address else ""
+    return f"{scheme}://{quote(login, safe='')}:", f"@{server.host}:{port or 5432}/{quote(database, safe='')}{query}"
 
 
 def _names(server: Server, client: Client) -> dict[str, str]:
@@ -151,6 +252,14 @@ def _names(server: Server, client: Client) -> dict[str, str]:
     }
 
 
+def _ensure(server: Server, names: dict[str, str]) -> str:
+    is_ours = server.address is None
+    parts = (_QUIET, _ROLES, "" if is_ours else _MEMBERSHIP, _DATABASE, _GUARD if is_ours else "")
+    extensions = [f'CREATE EXTENSION IF NOT EXISTS "{name}";\n' for name in server.options.extensions]
+    inside = [f"\\connect {names['database']}\n", *extensions] if extensions else []
+    return "".join((*(part.format(**names) for part in parts), *inside))
+
+
 def _grant(server: Server, names: dict[str, str], password: SecretRef) -> Grant:
     database, login = names["database"], names["login"]
     measure = f"SELECT pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = '{database}'"  # noqa: S608
@@ -158,17 +267,43 @@ def _grant(server: Server, names: dict[str, str], password: SecretRef) -> Grant:
         server=server.name,
         title=f"PostgreSQL database {database}",
         exists=_sql(server, f"SELECT 'yes' FROM pg_database WHERE datname = '{database}';"),  # noqa: S608
-        ensure=_sql(server, _ENSURE.format(**names), APP_PASSWORD=(password,)),
+        ensure=_sql(server, _ensure(server, names), APP_PASSWORD=(password,)),
         measure=_sql(server, f"{measure};"),
         revoke=_sql(server, _REVOKE.format(**names)),
         probe=server.command(
-            *("psql", "-X", "-A", "-t", "-h", "127.0.0.1", "-U", login, "-d", database, "-c", "SELECT 1"),
+            *("psql", "-X", "-A", "-t", "-h", server.host if server.address else "127.0.0.1"),
+            *("-U", login, "-d", database, "-c", "SELECT 1"),
             PGPASSWORD=(password,),
+            timeout=10,
             PGCONNECT_TIMEOUT=("5",),
+            **_way(server),
         ),
     )
 
 
+def _way(server: Server) -> dict[str, Template]:
+    """Return the variables that lead libpq to a managed server; ours is in the same container."""
+    address = server.address
+    if address is None:
+        return {}
+    return {"PGPORT": (str(address.port or 5432),), "PGSSLMODE": (server.options.sslmode,)}
+
+
+def _as_admin(server: Server) -> dict[str, Template]:
+    address = server.address
+    if address is None:
+        return {"PGUSER": ("postgres",), "PGDATABASE": ("postgres",)}
+    return {
+        **_way(server),
+        "PGHOST": (address.host,),
+        "PGUSER": (address.login,),
+        "PGDATABASE": (address.path or "postgres",),
+        "PGPASSWORD": (SecretRef(server.admin_password, server.target),),
+        "PGCONNECT_TIMEOUT": ("5",),
+    }
+
+
 def _sql(server: Server, text: str, **variables: Template) -> Command:
     # The text travels as a variable and enters psql on its standard input: nothing of it stands on a command line.
-    return server.command("sh", "-c", f'printf "%s" "$SQL" | {_PSQL} -f -', timeout=30, SQL=(text,), **variables)
+    script = f'printf "%s" "$SQL" | {_PSQL} -f -'
+    return server.command("sh", "-c", script, timeout=30, SQL=(text,), **_as_admin(server), **variables)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import Field
 
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
     Command,
@@ -20,7 +24,7 @@ from envmgr.model.stack import (
     Resources,
     SecretMount,
 )
-from envmgr.spec.schema import Strict
+from envmgr.spec.schema import Memory, Strict, VariableName, memory_bytes
 
 _MEGABYTE = 1024**2
 _UID = "999:999"
@@ -39,24 +43,50 @@ _UNLINK_ONE_PAGE = (
 
 _CLI = "redis-cli --no-auth-warning"
 # redis-cli exits with 0 on an error reply, so the replies themselves are compared.
-_APPLY = f"""\
-replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {_CLI})
-[ "$(printf '%s' "$replies" | tr -d '\\r\\n')" = OKOK ] || {{ printf '%s\\n' "$replies"; exit 1; }}"""
-_REVOKE = f"""\
+_APPLY = """\
+replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli})
+case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac"""
+_REVOKE = """\
 set -e
 cursor=0
 while :; do
-  cursor=$({_CLI} EVAL "$SCRIPT" 0 "$cursor" "$PATTERN")
+  cursor=$({cli} EVAL "$SCRIPT" 0 "$cursor" "$PATTERN")
   case "$cursor" in 0) break;; *[!0-9]*|'') printf '%s\\n' "$cursor"; exit 1;; esac
 done
-{_CLI} ACL DELUSER "$LOGIN" >/dev/null
-[ "$({_CLI} ACL SAVE)" = OK ]"""
+{cli} ACL DELUSER "$LOGIN" >/dev/null
+case "$({cli} ACL SAVE)" in {saved}) ;; *) exit 1;; esac"""
+# Many managed servers keep their users in memory or by themselves: there `up` makes a lost one again.
+_NOT_KEPT = "*'not configured to use an ACL file'*"
+
+_BROKER_KINDS = ("celery-worker", "celery-beat", "flower")
+Policy = Literal[
+    "noeviction",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+]
+SavePoint = Annotated[str, Field(pattern=r"^[1-9][0-9]* [1-9][0-9]*$")]
 
 
 class Options(Strict):
     """What `kind = "redis"` adds to a table."""
 
     version: Annotated[str, Field(pattern=r"^[78]\.[0-9]+$")] = "8.0"
+    """Tag of the official image."""
+    url_variable: VariableName = "REDIS_URL"
+    """Name under which services get their URL; another one for a second server."""
+    policy: Policy = "noeviction"
+    """What gives way when the memory is full; a broker of tasks must not evict."""
+    maxmemory: Memory | None = None
+    """For data; three quarters of the memory limit when left out."""
+    appendonly: bool = True
+    """Every write is logged, and survives a crash but for its last second."""
+    save: tuple[SavePoint, ...] | None = None
+    """Snapshots as "SECONDS CHANGES"; an empty list takes none, and Redis's own are taken when left out."""
 
 
 class Redis:
@@ -64,6 +94,7 @@ class Redis:
 
     name = "redis"
     Options = Options
+    schemes = ("redis", "rediss")
     defaults = Defaults(
         Resources(cpus=0.5, memory=256 * _MEGABYTE, pids=64, memory_reserved=32 * _MEGABYTE),
         start_seconds=30,
@@ -71,7 +102,7 @@ class Redis:
     )
 
     def draft(self, server: Server) -> Draft:
-        """Return the server: persistent, never evicting (it is a broker), nobody without a password but `health`."""
+        """Return the server: persistent and never evicting by default; nobody without a password but `health`."""
         options: Options = server.options
         admin = server.admin_password
         ping = f"{_CLI} --user health --pass x ping | grep -qx PONG"
@@ -89,8 +120,12 @@ class Redis:
                     f"config/{server.target}/{server.name}/redis.conf",
                     "/etc/redis/redis.conf",
                     "redis/redis.conf.j2",
-                    # The rest is for the copy-on-write of a background save and for client buffers.
-                    {"maxmemory": server.resources.memory * 3 // 4 // _MEGABYTE},
+                    {
+                        "maxmemory": _maxmemory(server),
+                        "policy": options.policy,
+                        "appendonly": options.appendonly,
+                        "save": options.save,
+                    },
                 ),
                 ConfigMount(
                     f"config/{server.target}/{server.name}/start.sh", "/etc/redis/start.sh", "redis/start.sh.j2"
@@ -102,14 +137,36 @@ class Redis:
 
     def bind(self, server: Server, client: Client) -> Binding:
         """Return the environment's own user and prefix."""
+        options: Options = server.options
+        is_ours = server.is_provisioned
         password = SecretRef(server.password, client.environment)
-        url = SecretRef(password.name, password.scope, "url")
+        origin = Origin.GENERATED if is_ours else Origin.OPERATOR
+        needed = [Needed(password.name, password.scope, True, origin, place=f"infra.{server.name}")]
+        if server.address and is_ours:
+            admin = server.admin_password
+            needed.append(Needed(admin, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}"))
         return Binding(
-            grants=(_grant(server, client, password),),
+            grants=(_grant(server, client, password),) if is_ours else (),
             variables={"REDIS_KEY_PREFIX": client.prefix},
-            secrets=(SecretMount("REDIS_URL", (f"redis://{_login(client)}:", url, f"@{server.name}:6379/0")),),
-            needed=(Needed(password.name, password.scope, True, Origin.GENERATED, place=f"infra.{server.name}"),),
+            secrets=(SecretMount(options.url_variable, _url(server, client, password)),),
+            needed=tuple(needed),
         )
+
+    def refuse(self, server: Server, users: Mapping[str, str], /) -> Iterable[Problem]:
+        """Yield an evicting policy under a broker, and more data than memory."""
+        options: Options = server.options
+        brokered = [name for name, kind in users.items() if kind in _BROKER_KINDS]
+        if brokered and options.policy != "noeviction":
+            message = f"evicts queued tasks of {', '.join(brokered)} when the memory is full"
+            yield Problem(message, "policy", hint='use "noeviction" here, and a second redis as the cache')
+        if options.maxmemory and memory_bytes(options.maxmemory) >= server.resources.memory:
+            yield Problem("leaves nothing of the memory limit for clients and saving", "maxmemory")
+
+
+def _maxmemory(server: Server) -> int:
+    """Return megabytes for data; the rest is for the copy-on-write of a background save and for client buffers."""
+    chosen: str | None = server.options.maxmemory
+    return (memory_bytes(chosen) if chosen else server.resources.memory * 3 // 4) // _MEGABYTE
 
 
 def _login(client: Client) -> str:
@@ -118,6 +175,25 @@ def _login(client: Client) -> str:
 
 def _auth(server: Server) -> Template:
     return (SecretRef(server.admin_password, server.target),)
+
+
+def _url(server: Server, client: Client, password: SecretRef) -> Template:
+    """Return the URL of the environment's own user; the address of a managed server may name another."""
+    address = server.address
+    login, database = _login(client), "0"
+    if address and not server.is_provisioned:
+        login, database = address.login, address.path or "0"
+    scheme, port = (address.scheme, address.port or 6379) if address else ("redis", 6379)
+    encoded = SecretRef(password.name, password.scope, "url")
+    return (f"{scheme}://{quote(login, safe='')}:", encoded, f"@{server.host}:{port}/{quote(database, safe='')}")
+
+
+def _cli(server: Server) -> str:
+    """Return the program that reaches the server; ours is in the same container."""
+    address = server.address
+    if address is None:
+        return _CLI
+    return f"{_CLI} -h {address.host} -p {address.port or 6379}" + (" --tls" if address.scheme == "rediss" else "")
 
 
 def _acl(client: Client, password: SecretRef) -> Template:
@@ -130,7 +206,10 @@ def _acl(client: Client, password: SecretRef) -> Template:
 
 
 def _grant(server: Server, client: Client, password: SecretRef) -> Grant:
-    login, prefix = _login(client), client.prefix
+    login, prefix, cli = _login(client), client.prefix, _cli(server)
+    admin = f"{cli} --user {shlex.quote(server.address.login)}" if server.address and server.address.login else cli
+    saved = f"OKOK|OK{_NOT_KEPT}" if server.address else "OKOK"
+    kept = f"OK|{_NOT_KEPT}" if server.address else "OK"
 
     def as_admin(script: str, **variables: Template) -> Command:
         return server.command("sh", "-c", script, timeout=30, REDISCLI_AUTH=_auth(server), **variables)
@@ -138,9 +217,14 @@ def _grant(server: Server, client: Client, password: SecretRef) -> Grant:
     return Grant(
         server=server.name,
         title=f"Redis user {login} with its keys {prefix}*",
-        exists=as_admin(f"users=$({_CLI} ACL USERS) && printf '%s\\n' \"$users\" | sed -n 's/^{login}$/yes/p'"),
-        ensure=as_admin(_APPLY, ACL=_acl(client, password)),
-        measure=as_admin(f"{_CLI} --scan --pattern '{prefix}*' | wc -l | sed 's/$/ keys/'"),
-        revoke=as_admin(_REVOKE, SCRIPT=(_UNLINK_ONE_PAGE,), PATTERN=(f"{prefix}*",), LOGIN=(login,)),
-        probe=server.command("sh", "-c", f"{_CLI} --user {login} ping | grep -qx PONG", REDISCLI_AUTH=(password,)),
+        exists=as_admin(f"users=$({admin} ACL USERS) && printf '%s\\n' \"$users\" | sed -n 's/^{login}$/yes/p'"),
+        ensure=as_admin(_APPLY.format(cli=admin, saved=saved), ACL=_acl(client, password)),
+        measure=as_admin(f"{admin} --scan --pattern '{prefix}*' | wc -l | sed 's/$/ keys/'"),
+        revoke=as_admin(
+            _REVOKE.format(cli=admin, saved=kept),
+            SCRIPT=(_UNLINK_ONE_PAGE,),
+            PATTERN=(f"{prefix}*",),
+            LOGIN=(login,),
+        ),
+        probe=server.command("sh", "-c", f"{cli} --user {login} ping | grep -qx PONG", REDISCLI_AUTH=(password,)),
     )

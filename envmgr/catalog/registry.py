@@ -7,13 +7,21 @@ from envmgr.catalog.celery import CeleryBeat, CeleryWorker, Flower
 from envmgr.catalog.container import Container, InfraContainer
 from envmgr.catalog.job import Job
 from envmgr.catalog.kind import InfraKind, ServiceKind
+from envmgr.catalog.minio import Minio
 from envmgr.catalog.node import Node
 from envmgr.catalog.postgres import Postgres
+from envmgr.catalog.qdrant import Qdrant
 from envmgr.catalog.redis import Redis
 from envmgr.catalog.static import Static
 from envmgr.catalog.wsgi import Wsgi
 
-INFRA: dict[str, InfraKind] = {kind.name: kind for kind in (Postgres(), Redis(), InfraContainer())}
+INFRA: dict[str, InfraKind] = {
+    kind.name: kind
+    for kind in (
+        *(Postgres(), Redis(), Qdrant(), Minio()),
+        InfraContainer(),
+    )
+}
 SERVICES: dict[str, ServiceKind] = {
     kind.name: kind
     for kind in (

@@ -20,8 +20,17 @@ class SecretRef:
     """`url` percent-encodes for a URL's user part, `sha256` gives 64 hexadecimal digits."""
 
 
-Template = tuple[str | SecretRef, ...]
-"""Literal text and references, joined without anything between them."""
+@dataclass(frozen=True, slots=True)
+class SignedToken:
+    """A JSON Web Token, made and signed (HS256, RFC 7515) when the value of its key is known."""
+
+    key: SecretRef
+    claims: str
+    """JSON, as it is signed; without a time, so that it is the same token each time."""
+
+
+Template = tuple[str | SecretRef | SignedToken, ...]
+"""Literal text, references and tokens, joined without anything between them."""
 
 
 class SecretValue:
@@ -60,4 +69,4 @@ class SecretValue:
 
 def references(template: Template) -> tuple[SecretRef, ...]:
     """Return the secrets that a template needs."""
-    return tuple(part for part in template if isinstance(part, SecretRef))
+    return tuple(part.key if isinstance(part, SignedToken) else part for part in template if not isinstance(part, str))

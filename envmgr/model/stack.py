@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from envmgr.model.secret import SecretRef, Template
+from envmgr.model.secret import SecretRef, Template, references
 
 
 class Condition(StrEnum):
@@ -346,5 +346,4 @@ def secret_references(stack: Stack) -> tuple[SecretRef, ...]:
     """Return every secret that a stack's services mention, each once."""
     templates = [mount.content for service in stack.services for mount in service.secrets]
     templates += [value for service in stack.services for value in service.templated.values()]
-    found = (part for template in templates for part in template if isinstance(part, SecretRef))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(ref for template in templates for ref in references(template)))

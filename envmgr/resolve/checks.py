@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from envmgr.catalog.kind import Address, Binding, Draft, Manageable
+from envmgr.catalog.kind import Address, Binding, Draft, Manageable, Selective, Server
 from envmgr.catalog.registry import INFRA, SERVICES
 from envmgr.errors import Problem
 from envmgr.resolve import compose_keys
@@ -23,6 +24,7 @@ def check(spec: Spec) -> tuple[Problem, ...]:
         bindings = bind_servers(spec, environment)
         problems += _passwords(spec, bindings)
         problems += _servers(spec, environment)
+        problems += _refused(spec, environment)
         for service in environment.services.values():
             draft = draft_service(spec, environment, service)
             problems += (*_program(service), *_port(environment, service, draft), *_alone(service))
@@ -77,6 +79,24 @@ def _server(infra: InfraSpec, draft: Draft, *, is_strict: bool) -> Iterable[Prob
     yield from _named_ports(infra, draft)
     if is_strict and draft.healthcheck is None:
         yield Problem("nothing tells when it is ready", _at(infra), hint="set healthcheck or health_path")
+
+
+def _refused(spec: Spec, environment: EnvironmentSpec) -> Iterable[Problem]:
+    """Ask the kind of each server, whose problems name a key of the server's table."""
+    for name, server in environment_servers(spec, environment).items():
+        kind = INFRA[server.kind]
+        if isinstance(kind, Selective):
+            yield from _placed(environment.infra[name].places, server, kind.refuse(server, _users(environment, name)))
+
+
+def _users(environment: EnvironmentSpec, server: str) -> dict[str, str]:
+    """Return the services that use a server, with their kinds."""
+    return {one.name: one.kind for one in environment.services.values() if server in one.table.uses}
+
+
+def _placed(places: Mapping[str, str], server: Server, problems: Iterable[Problem]) -> Iterable[Problem]:
+    for problem in problems:
+        yield replace(problem, path=places.get(problem.path, f"{server.place}.{problem.path}"))
 
 
 # ---- services

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 from urllib.parse import quote
 
-from envmgr.model.secret import SecretRef, SecretValue, Template
+from envmgr.model.secret import SecretRef, SecretValue, SignedToken, Template
+
+_HEADER = b'{"alg":"HS256","typ":"JWT"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,7 @@ class Vault:
 
     def fill(self, template: Template) -> str:
         """Return the text of a template; a secret that nobody set and nothing requires is empty."""
-        return "".join(part if isinstance(part, str) else self._encoded(part) for part in template)
+        return "".join(self._part(part) for part in template)
 
     def fill_all(self, templates: Mapping[str, Template]) -> dict[str, str]:
         """Return the texts of several templates."""
@@ -28,6 +33,18 @@ class Vault:
         """Return a vault that knows one target more."""
         return Vault({**self.values, target: {name: SecretValue(value) for name, value in values.items()}})
 
+    def _part(self, part: str | SecretRef | SignedToken) -> str:
+        match part:
+            case str():
+                return part
+            case SecretRef():
+                return self._encoded(part)
+            case SignedToken():
+                key = self._encoded(part.key)
+                return _signed(part.claims, key) if key else ""
+            case _:
+                assert_never(part)
+
     def _encoded(self, ref: SecretRef) -> str:
         value = self.values.get(ref.scope, {}).get(ref.name)
         text = value.reveal() if value else ""
@@ -36,3 +53,13 @@ class Vault:
         if ref.encoding == "sha256":
             return hashlib.sha256(text.encode()).hexdigest()
         return text
+
+
+def _signed(claims: str, key: str) -> str:
+    """Return a token in its compact form: header, claims and signature, each as base64url without padding."""
+    text = f"{_base64url(_HEADER)}.{_base64url(claims.encode())}"
+    return f"{text}.{_base64url(hmac.digest(key.encode(), text.encode(), hashlib.sha256))}"
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,104 @@
+"""What all object stores share: buckets of an environment, its access key, and how its services are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+from envmgr import naming
+from envmgr.catalog.kind import Binding, Client, Server
+from envmgr.errors import Problem
+from envmgr.model.secret import SecretRef
+from envmgr.model.stack import Needed, Origin, SecretMount
+from envmgr.spec.schema import Strict
+
+ADMIN = "admin"
+"""The administrator's access key in the stores that envmgr starts."""
+
+BucketName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", max_length=40)]
+ExistingName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+
+_ACTIONS = (
+    *("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
+    *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
+    *("s3:GetObjectTagging", "s3:PutObjectTagging", "s3:DeleteObjectTagging"),
+)
+
+
+class BucketOptions(Strict):
+    """What every object store adds to a table."""
+
+    buckets: Annotated[tuple[BucketName, ...], Field(min_length=1)]
+    """What each environment owns: `uploads` becomes `dev-uploads`."""
+    bucket_names: dict[BucketName, ExistingName] = Field(default_factory=dict)
+    """What a bucket is called on an external server that envmgr does not provision."""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "us-east-1"
+    """Part of every signature: what clients say must be what the server expects."""
+
+
+def login(server: Server, client: Client) -> str:
+    """Return an environment's access key."""
+    address = server.address
+    return address.login if address and not server.is_provisioned else f"{client.dashed}app"
+
+
+def bucket_names(server: Server, client: Client) -> dict[str, str]:
+    """Return an environment's buckets: name in the spec → name in the store."""
+    options: BucketOptions = server.options
+    known = {} if server.is_provisioned else options.bucket_names
+    return {name: known.get(name, f"{client.dashed}{name}") for name in options.buckets}
+
+
+def secret_key(server: Server, client: Client) -> SecretRef:
+    """Return the secret that belongs to an environment's access key."""
+    return SecretRef(server.password, client.environment)
+
+
+def endpoint(server: Server, port: int) -> str:
+    """Return the URL under which services reach the store."""
+    address = server.address
+    if address is None:
+        return f"http://{server.host}:{port}"
+    return f"{address.scheme}://{address.host}" + (f":{address.port}" if address.port else "")
+
+
+def binding(server: Server, client: Client, port: int) -> Binding:
+    """Return how an environment's services are told; what makes it true is the store's own."""
+    names = bucket_names(server, client)
+    place = f"infra.{server.name}"
+    is_ours = server.is_provisioned
+    needed = [
+        Needed(server.password, client.environment, True, Origin.GENERATED if is_ours else Origin.OPERATOR, place=place)
+    ]
+    if server.address and is_ours:
+        needed.append(Needed(server.admin_password, server.target, True, Origin.OPERATOR, place=place))
+    return Binding(
+        variables={
+            "S3_ENDPOINT_URL": endpoint(server, port),
+            "S3_REGION": server.options.region,
+            "S3_ACCESS_KEY_ID": login(server, client),
+            **({"S3_BUCKET": next(iter(names.values()))} if len(names) == 1 else {}),
+            **{f"S3_BUCKET_{naming.sql_name(name).upper()}": full for name, full in names.items()},
+        },
+        secrets=(SecretMount("S3_SECRET_ACCESS_KEY", (secret_key(server, client),)),),
+        needed=tuple(needed),
+    )
+
+
+def refuse_address(server: Server) -> Iterable[Problem]:
+    """Yield what the address of a managed store lacks."""
+    if server.address and not server.address.login:
+        yield Problem("names no access key", "url", hint='write its id before the host: "https://KEYID@s3.example.com"')
+    for name in server.options.bucket_names:
+        if name not in server.options.buckets:
+            yield Problem(f'"{name}" is none of the buckets', f"bucket_names.{name}")
+
+
+def policy(client: Client) -> str:
+    """Return the policy of an environment's access key, in the language of AWS and MinIO: its own buckets' content."""
+    resources = [f"arn:aws:s3:::{client.dashed}*", f"arn:aws:s3:::{client.dashed}*/*"]
+    statement = {"Effect": "Allow", "Action": list(_ACTIONS), "Resource": resources}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
