@@ -10,6 +10,8 @@ NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 """Projects, environments and services: what Compose, DNS and a registry path all accept."""
 NAME_LENGTH = 40
 """`<project>-<environment>-<service>-<n>` stays a valid DNS label of 63 characters only when its parts are short."""
+_DNS_LABEL = 63
+"""RFC 1035, 2.3.4."""
 PREFIX = re.compile(r"[a-z][a-z0-9]*_")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -87,8 +89,13 @@ def built_image(project: str, build: str, environment: str) -> str:
 
 
 def alias(service: str, environment: str) -> str:
-    """Name a service for the base, whose containers join the networks of several environments."""
-    return f"{service}.{environment}"
+    """Name a service for the base, whose containers join the networks of several environments.
+
+    Without a dot, because `dev` is a top-level domain: Docker asks the host's name servers for a name that it does not
+    know, and `app.dev` would lead a request for an environment that is down to somebody else's host.
+    """
+    name = f"{service}--{environment}"
+    return name if len(name) <= _DNS_LABEL else f"{name[: _DNS_LABEL - 9]}-{short_hash(name.encode(), 8)}"
 
 
 def sql_name(text: str) -> str:

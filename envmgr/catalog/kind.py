@@ -196,7 +196,7 @@ class Endpoint:
     service: str
     kind: str
     host: str
-    """Name that no other service of the project has: `app.dev`; inside one target, the service's own."""
+    """Name that no other service of the project has: `app--dev`; inside one target, the service's own."""
     port: int
     metrics: Metrics | None = None
     routes: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from envmgr.catalog.container import Container, InfraContainer
 from envmgr.catalog.job import Job
 from envmgr.catalog.kind import InfraKind, ServiceKind
 from envmgr.catalog.minio import Minio
+from envmgr.catalog.nginx import Nginx
 from envmgr.catalog.node import Node
 from envmgr.catalog.postgres import Postgres
 from envmgr.catalog.qdrant import Qdrant
@@ -19,6 +20,7 @@ INFRA: dict[str, InfraKind] = {
     kind.name: kind
     for kind in (
         *(Postgres(), Redis(), Qdrant(), Minio()),
+        Nginx(),
         InfraContainer(),
     )
 }

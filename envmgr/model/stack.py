@@ -189,7 +189,7 @@ class Service:
     uses: tuple[str, ...] = ()
     """Services of the base that it needs."""
     aliases: tuple[str, ...] = ()
-    """Further names on the data network, that no other stack has: `app.dev`."""
+    """Further names on the data network, that no other stack has: `app--dev`."""
     is_server: bool = False
     """A server of [infra], whether the base's or an environment's own."""
     faces_environments: bool = False
@@ -283,6 +283,8 @@ class Needed:
     is_required: bool = True
     default: str | None = None
     from_shell: bool = False
+    file: str = ""
+    """Text file whose content is the value, relative to the spec; empty: it stands in the `.env` files."""
     place: str = ""
     """Dotted place in the spec that asks for it."""
 

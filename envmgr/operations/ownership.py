@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from envmgr import naming
 from envmgr.model.stack import Grant, Stack
-from envmgr.operations.base import connect, servers_of
+from envmgr.operations.base import connect
 from envmgr.operations.session import Session
 from envmgr.operations.values import Values, is_password_of, lost, store_generated
 
@@ -75,5 +75,5 @@ def _make_network(session: Session, stack: Stack) -> None:
     for network in stack.networks:
         if network.is_external:
             session.engine.create_network(network, labels)
-    if servers_of(stack):
+    if session.project.system.base.services:
         connect(session, stack, session.observe())

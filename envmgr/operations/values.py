@@ -36,20 +36,23 @@ def gather(session: Session, stacks: tuple[Stack, ...]) -> dict[str, Values]:
     """
     found: dict[str, Values] = {}
     missing: list[Problem] = []
+    unreadable: list[Problem] = []
     for stack in stacks:
         files = read_env_files(session.project.folder, stack.target)
-        collected = collect(stack.needed, files, os.environ)
+        collected = collect(_written(stack), files, os.environ)
         missing += collected.missing_required
         for text in (*files.warnings, *(str(problem) for problem in _unused(session, collected.unused))):
             session.caution(stack.target, text)
-        found[stack.target] = Values(collected.values, collected.to_generate)
-        session.vault = session.vault.with_target(stack.target, collected.values)
-    if missing:
+        contents, problems = _contents(session, stack)
+        unreadable += problems
+        found[stack.target] = Values({**collected.values, **contents}, collected.to_generate)
+        session.vault = session.vault.with_target(stack.target, found[stack.target].known)
+    if missing or unreadable:
         raise SpecError(
             "values are missing",
-            tuple(dict.fromkeys(missing)),
+            tuple(dict.fromkeys((*missing, *unreadable))),
             state="Nothing was written or started.",
-            help=_help(stacks),
+            help=_help(stacks) if missing else "Put the files where the spec says, or correct the spec.",
         )
     return found
 
@@ -89,6 +92,23 @@ def _unused(session: Session, problems: tuple[Problem, ...]) -> tuple[Problem, .
     return tuple(p for p in problems if Path(p.file).name != ".env" or p.path not in everywhere)
 
 
+def _written(stack: Stack) -> tuple[Needed, ...]:
+    return tuple(need for need in stack.needed if not need.file)
+
+
+def _contents(session: Session, stack: Stack) -> tuple[dict[str, str], list[Problem]]:
+    """Read the values that are files of the operator's; return those that cannot be read as problems."""
+    found: dict[str, str] = {}
+    problems: list[Problem] = []
+    for need in (one for one in stack.needed if one.file):
+        try:
+            found[need.name] = (session.project.folder / need.file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            problems.append(Problem(f"{need.file} cannot be read: {why}", need.place))
+    return found, problems
+
+
 def _help(stacks: tuple[Stack, ...]) -> str:
     files = " or ".join(f".env.{stack.target}" for stack in stacks if stack.target != naming.INFRA)
     return f"Set them in {files or '.env'}, one NAME=value a line."
@@ -97,6 +117,7 @@ def _help(stacks: tuple[Stack, ...]) -> str:
 def vault_of(session: Session, stacks: tuple[Stack, ...]) -> Vault:
     """Return what is known of the stacks' secrets, asking nothing to be complete: for commands that only look."""
     for stack in stacks:
-        collected = collect(stack.needed, read_env_files(session.project.folder, stack.target), os.environ)
-        session.vault = session.vault.with_target(stack.target, collected.values)
+        collected = collect(_written(stack), read_env_files(session.project.folder, stack.target), os.environ)
+        contents, _ = _contents(session, stack)
+        session.vault = session.vault.with_target(stack.target, {**collected.values, **contents})
     return session.vault

@@ -132,6 +132,8 @@ def _attachments(stack: Stack, service: Service) -> Document:
         "volumes": [*volumes, *binds],
         "networks": {key: _endpoint(stack, key, service) for key in service.networks},
         "ports": [_port(port) for port in service.ports],
+        # With it, Docker asks nobody outside for a name without a dot: an environment that is down has no address.
+        "dns_opt": ["ndots:1"] if service.faces_environments else [],
     }
 
 

@@ -53,6 +53,9 @@ def infra_service(infra: InfraSpec, server: Server, draft: Draft) -> Service:
             if peer.address is None and peer.target == server.target
         ),
         uses=tuple(name for name, peer in server.peers.items() if peer.target != server.target),
+        aliases=(naming.alias(infra.name, server.target),)
+        if server.target != naming.INFRA and draft.target_port
+        else (),
         is_server=True,
         faces_environments=draft.faces_environments,
         places=infra.places,

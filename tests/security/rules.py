@@ -17,7 +17,18 @@ _BRIDGE = "com.docker.network.bridge."
 _TOP_LEVEL = {"name", "services", "networks", "volumes", "secrets"}
 _KEYS = {
     *("image", "pull_policy", "command", "user", "environment", "env_file", "scale", "read_only", "init", "cap_drop"),
-    *("security_opt", "tmpfs", "shm_size", "pids_limit", "deploy", "secrets", "volumes", "networks", "ports"),
+    *(
+        "security_opt",
+        "tmpfs",
+        "shm_size",
+        "pids_limit",
+        "deploy",
+        "secrets",
+        "volumes",
+        "networks",
+        "ports",
+        "dns_opt",
+    ),
     *("depends_on", "healthcheck", "restart", "stop_signal", "stop_grace_period", "logging", "labels"),
 }
 """Nothing else: no build, container_name, privileged, devices, host namespaces, cgroup_parent, cap_add, links."""
