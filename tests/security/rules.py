@@ -29,7 +29,7 @@ _KEYS = {
         "ports",
         "dns_opt",
     ),
-    *("depends_on", "healthcheck", "restart", "stop_signal", "stop_grace_period", "logging", "labels"),
+    *("dns_opt", "depends_on", "healthcheck", "restart", "stop_signal", "stop_grace_period", "logging", "labels"),
 }
 """Nothing else: no build, container_name, privileged, devices, host namespaces, cgroup_parent, cap_add, links."""
 _CREDENTIAL = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_URL$|_DSN$|AUTH")
