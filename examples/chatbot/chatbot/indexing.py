@@ -5,6 +5,8 @@ PostgreSQL alone knows what is pending, so neither Qdrant, Redis nor a worker ca
 
 from __future__ import annotations
 
+import asyncio
+
 from chatbot.db import Messages, create_pool
 from chatbot.embedding import embed
 from chatbot.search import SearchIndex, open_index
@@ -30,9 +32,11 @@ async def index_pending(messages: Messages, index: SearchIndex) -> int:
     return done
 
 
-async def run(settings: IndexSettings | None) -> int:
+def run(settings: IndexSettings | None) -> int:
     """Open what indexing needs, index, close; do nothing where search is off. Raises: as `index_pending`."""
-    if settings is None:
-        return 0
+    return asyncio.run(_run(settings)) if settings else 0
+
+
+async def _run(settings: IndexSettings) -> int:
     async with create_pool(settings.database_url, 1, "chatbot worker") as pool, open_index(settings.qdrant) as index:
         return await index_pending(Messages(pool), index)

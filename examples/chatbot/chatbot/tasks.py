@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import time
@@ -10,7 +9,6 @@ from typing import Any
 
 from celery import Celery, Task, signals
 from kombu import Exchange, Queue
-from redis.exceptions import RedisError
 
 from chatbot.counts import count_task, note_heartbeat
 from chatbot.errors import Unavailable
@@ -125,6 +123,8 @@ def check_worker_settings(**_: object) -> None:
 @signals.task_postrun.connect
 def count_run(task: Task, state: str | None = None, **_: object) -> None:
     """Count for /metrics, which the web process answers."""
+    from redis.exceptions import RedisError  # the client is loaded by now; `inspect ping` starts without it
+
     try:
         count_task(app.backend.client, settings.key_prefix, task.name, state or "UNKNOWN")
     except RedisError as error:
@@ -150,7 +150,7 @@ def embed() -> int:
     from chatbot import indexing  # with the database driver and the HTTP client, which only this task needs
 
     try:
-        return asyncio.run(indexing.run(read_index_settings(os.environ)))
+        return indexing.run(read_index_settings(os.environ))
     except Unavailable as error:
         logger.warning("not indexed: %s (%s)", error.sentence, type(error.__cause__).__name__)
         raise NotIndexed(error.sentence) from error

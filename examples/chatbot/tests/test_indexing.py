@@ -55,4 +55,4 @@ def test_a_run_ends_although_more_is_pending(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_nothing_is_done_where_search_is_off() -> None:
-    assert asyncio.run(indexing.run(None)) == 0
+    assert indexing.run(None) == 0

@@ -87,7 +87,7 @@ def test_a_run_that_cannot_be_counted_is_a_warning(
 
 
 def test_embed_indexes_with_its_own_settings(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
-    async def run(settings: IndexSettings | None) -> int:
+    def run(settings: IndexSettings | None) -> int:
         assert settings is not None
         return 3 if settings.qdrant.collection == "dev_messages" else 0
 
@@ -100,7 +100,7 @@ def test_embed_indexes_with_its_own_settings(monkeypatch: pytest.MonkeyPatch, va
 def test_embed_leaves_it_to_the_next_run_when_qdrant_is_down(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def run(_: object) -> int:
+    def run(_: object) -> int:
         raise SearchUnavailable from ConnectionRefusedError("refused")
 
     monkeypatch.setattr(indexing, "run", run)
