@@ -46,6 +46,11 @@ _CLI = "redis-cli --no-auth-warning"
 _APPLY = """\
 replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli})
 case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac"""
+# Every server has the user `default`: a list without it is an error reply, and no answer to the question.
+_EXISTS = """\
+users=$({cli} ACL USERS)
+printf '%s\\n' "$users" | grep -qx default || {{ printf '%s\\n' "$users"; exit 1; }}
+printf '%s\\n' "$users" | sed -n 's/^{login}$/yes/p'"""
 _REVOKE = """\
 set -e
 cursor=0
@@ -217,7 +222,7 @@ def _grant(server: Server, client: Client, password: SecretRef) -> Grant:
     return Grant(
         server=server.name,
         title=f"Redis user {login} with its keys {prefix}*",
-        exists=as_admin(f"users=$({admin} ACL USERS) && printf '%s\\n' \"$users\" | sed -n 's/^{login}$/yes/p'"),
+        exists=as_admin(_EXISTS.format(cli=admin, login=login)),
         ensure=as_admin(_APPLY.format(cli=admin, saved=saved), ACL=_acl(client, password)),
         measure=as_admin(f"{admin} --scan --pattern '{prefix}*' | wc -l | sed 's/$/ keys/'"),
         revoke=as_admin(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from envmgr.catalog.kind import Binding, Client, Server
+from envmgr.catalog.kind import Address, Binding, Client, Server
 from envmgr.catalog.postgres import Options, Postgres
+from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount, Tmpfs
 from tests.making import GIGABYTE, MEGABYTE
 
 ADMIN = SecretRef("POSTGRES_ADMIN_PASSWORD", "infra")
 PASSWORD = SecretRef("POSTGRES_PASSWORD", "prod")
-PSQL = "psql -X -q -A -t -v ON_ERROR_STOP=1 -U postgres -d postgres"
+PSQL = "psql -X -q -A -t -v ON_ERROR_STOP=1"
+AS_ADMIN = {"PGUSER": ("postgres",), "PGDATABASE": ("postgres",)}
 FROM_VARIABLE = ("sh", "-c", f'printf "%s" "$SQL" | {PSQL} -f -')
 
 
@@ -23,7 +26,7 @@ def server(memory: int = 512 * MEGABYTE, *, name: str = "postgres", image: str |
 
 
 def sql(text: str, **variables: Any) -> Command:
-    return Command("infra", "postgres", FROM_VARIABLE, {"SQL": (text,), **variables}, 30)
+    return Command("infra", "postgres", FROM_VARIABLE, {"SQL": (text,), **AS_ADMIN, **variables}, 30)
 
 
 def binding(one: Server | None = None) -> Binding:
@@ -34,22 +37,50 @@ def binding(one: Server | None = None) -> Binding:
 
 
 @pytest.mark.parametrize(
-    ("memory", "shared", "cache", "shm"),
+    ("memory", "shared", "cache", "work", "maintenance", "wal", "shm"),
     [
-        (64 * MEGABYTE, "16MB", "48MB", 64),
-        (32 * MEGABYTE, "16MB", "32MB", 64),
-        (512 * MEGABYTE, "128MB", "384MB", 128),
-        (GIGABYTE + MEGABYTE // 2, "256MB", "768MB", 256),
-        (8 * GIGABYTE, "2048MB", "6144MB", 2048),
+        (32 * MEGABYTE, "16MB", "32MB", "1MB", "16MB", (1024, 256), 64),
+        (64 * MEGABYTE, "16MB", "48MB", "1MB", "16MB", (1024, 256), 64),
+        (512 * MEGABYTE, "128MB", "384MB", "1MB", "32MB", (1024, 256), 128),
+        (GIGABYTE + MEGABYTE // 2, "256MB", "768MB", "2MB", "64MB", (1024, 256), 256),
+        (8 * GIGABYTE, "2048MB", "6144MB", "20MB", "512MB", (8192, 2048), 2048),
+        (128 * GIGABYTE, "32768MB", "98304MB", "64MB", "1024MB", (131072, 32768), 32768),
     ],
 )
-def test_it_is_tuned_from_its_memory_limit(memory: int, shared: str, cache: str, shm: int):
-    draft = Postgres().draft(server(memory, max_connections=300))
-    assert draft.command == (
-        *("postgres", "-c", f"shared_buffers={shared}", "-c", f"effective_cache_size={cache}"),
-        *("-c", "max_connections=300", "-c", "log_min_duration_statement=1s"),
-    )
+def test_it_is_tuned_from_its_memory_limit(
+    memory: int, shared: str, cache: str, work: str, maintenance: str, wal: tuple[int, int], shm: int
+):
+    draft = Postgres().draft(server(memory))
+    assert settings(draft.command) == {
+        "shared_buffers": shared,
+        "effective_cache_size": cache,
+        "work_mem": work,
+        "maintenance_work_mem": maintenance,
+        "max_wal_size": f"{wal[0]}MB",
+        "min_wal_size": f"{wal[1]}MB",
+        "max_connections": "100",
+        "log_min_duration_statement": "1s",
+    }
     assert draft.shm_megabytes == shm
+
+
+def settings(command: tuple[str, ...]) -> dict[str, str]:
+    assert command[0] == "postgres"
+    assert set(command[1::2]) == {"-c"}
+    return dict(part.split("=", 1) for part in command[2::2])
+
+
+def test_more_connections_leave_less_for_each():
+    found = settings(Postgres().draft(server(8 * GIGABYTE, max_connections=1000)).command)
+    assert (found["work_mem"], found["max_connections"]) == ("2MB", "1000")
+
+
+def test_settings_of_the_spec_stand_over_those_that_follow_from_memory():
+    given = {"work_mem": "7MB", "jit": False, "random_page_cost": 1.1, "log_line_prefix": "%m = [%p] ", "ssl": True}
+    found = settings(Postgres().draft(server(settings=given)).command)
+    expected = {"work_mem": "7MB", "jit": "off", "random_page_cost": "1.1", "log_line_prefix": "%m = [%p] "}
+    assert found.items() >= (expected | {"ssl": "on"}).items()
+    assert found["shared_buffers"] == "128MB"
 
 
 def test_the_server_as_it_is_by_default():
@@ -64,7 +95,9 @@ def test_the_server_as_it_is_by_default():
     assert draft.secrets == (SecretMount("POSTGRES_ADMIN_PASSWORD", (ADMIN,)),)
     assert draft.needed == (Needed(ADMIN.name, "infra", True, Origin.GENERATED, place="infra.postgres"),)
     assert draft.tmpfs == (Tmpfs("/tmp"), Tmpfs("/run/postgresql", mode="0775"))
-    assert draft.probe == CommandProbe(Command("infra", "postgres", ("sh", "-c", f'{PSQL} -c "SELECT 1"')))
+    assert draft.probe == CommandProbe(
+        Command("infra", "postgres", ("sh", "-c", f'{PSQL} -U postgres -d postgres -c "SELECT 1"'))
+    )
 
 
 def test_its_healthcheck_goes_over_tcp_because_the_socket_answers_during_initdb():
@@ -95,26 +128,42 @@ def test_another_image_keeps_the_version_that_the_spec_says():
 # ---- an environment's part of it
 
 
-def test_an_environment_owns_a_database_a_role_and_a_login():
-    (grant,) = binding(server(database="chat", connections_per_environment=20)).grants
-    assert grant.ensure == sql(
-        """\
-SET log_statement = 'none';
-SET log_min_error_statement = 'panic';
+QUIET = """\
+SELECT set_config(name, value, false)
+ FROM (VALUES ('log_statement', 'none'), ('log_min_error_statement', 'panic')) AS quiet (name, value)
+ WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user);
+"""
+ROLES = """\
 \\getenv password APP_PASSWORD
 SELECT 'CREATE ROLE prod_owner NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prod_owner') \\gexec
 SELECT 'CREATE ROLE prod_app_1 LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prod_app_1') \\gexec
 ALTER ROLE prod_app_1 LOGIN PASSWORD :'password' CONNECTION LIMIT 20;
 GRANT prod_owner TO prod_app_1;
 ALTER ROLE prod_app_1 SET role TO 'prod_owner';
+"""
+DATABASE = """\
 SELECT 'CREATE DATABASE prod_chat OWNER prod_owner'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'prod_chat') \\gexec
 ALTER DATABASE prod_chat OWNER TO prod_owner;
 REVOKE ALL ON DATABASE prod_chat FROM PUBLIC;
+"""
+GUARD = """\
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC;
 REVOKE CONNECT ON DATABASE template1 FROM PUBLIC;
-""",
-        APP_PASSWORD=(PASSWORD,),
+"""
+
+
+def test_an_environment_owns_a_database_a_role_and_a_login():
+    (grant,) = binding(server(database="chat", connections_per_environment=20)).grants
+    assert grant.ensure == sql(QUIET + ROLES + DATABASE + GUARD, APP_PASSWORD=(PASSWORD,))
+
+
+def test_extensions_are_made_by_the_administrator_inside_the_environments_database():
+    (grant,) = binding(server(database="chat", extensions=("vector", "uuid-ossp"))).grants
+    (text,) = grant.ensure.variables["SQL"]
+    assert text.endswith(
+        f"{GUARD}\\connect prod_chat\n"
+        'CREATE EXTENSION IF NOT EXISTS "vector";\nCREATE EXTENSION IF NOT EXISTS "uuid-ossp";\n'
     )
 
 
@@ -158,3 +207,116 @@ def test_a_second_server_has_names_of_its_own():
     ]
     assert bound.secrets[0].content[-1] == "@reporting-db:5432/prod_shia_chatbot"
     assert bound.grants[0].ensure.service == "reporting-db"
+
+
+def test_a_second_servers_url_may_have_a_name_of_its_own():
+    assert [mount.name for mount in binding(server(url_variable="REPORTS_URL")).secrets] == ["REPORTS_URL"]
+
+
+# ---- a managed server
+
+
+def managed(url: str, *, is_provisioned: bool, **options: Any) -> Server:
+    return replace(
+        server(database="chat", connections_per_environment=20, **options),
+        target="prod",
+        address=Address.of(url),
+        is_provisioned=is_provisioned,
+        client="postgres:17",
+    )
+
+
+def test_a_managed_server_is_reached_over_tls_with_what_its_address_says():
+    (grant,) = binding(managed("postgresql://boss@db.example.com:5433/defaultdb", is_provisioned=True)).grants
+    assert grant.is_external
+    assert grant.exists.variables == {
+        "SQL": ("SELECT 'yes' FROM pg_database WHERE datname = 'prod_chat';",),
+        "PGHOST": ("db.example.com",),
+        "PGPORT": ("5433",),
+        "PGSSLMODE": ("require",),
+        "PGUSER": ("boss",),
+        "PGDATABASE": ("defaultdb",),
+        "PGPASSWORD": (SecretRef("POSTGRES_ADMIN_PASSWORD", "prod"),),
+        "PGCONNECT_TIMEOUT": ("5",),
+    }
+    assert grant.probe == Command(
+        "prod",
+        "postgres",
+        ("psql", "-X", "-A", "-t", "-h", "db.example.com", "-U", "prod_app_1", "-d", "prod_chat", "-c", "SELECT 1"),
+        {
+            "PGPASSWORD": (PASSWORD,),
+            "PGCONNECT_TIMEOUT": ("5",),
+            "PGPORT": ("5433",),
+            "PGSSLMODE": ("require",),
+        },
+        client="postgres:17",
+    )
+
+
+def test_nothing_beside_the_environments_part_is_changed_on_a_managed_server():
+    (grant,) = binding(managed("postgresql://boss@db.example.com", is_provisioned=True)).grants
+    membership = "GRANT prod_owner, prod_app_1 TO CURRENT_USER;\n"
+    assert grant.ensure.variables["SQL"] == (QUIET + ROLES + membership + DATABASE,)
+    assert grant.ensure.variables["PGDATABASE"] == ("postgres",)
+    assert grant.ensure.variables["PGPORT"] == ("5432",)
+
+
+def test_with_an_administrator_the_operator_gives_one_password_and_envmgr_makes_the_other():
+    bound = binding(managed("postgresql://boss@db.example.com", is_provisioned=True))
+    assert bound.needed == (
+        Needed("POSTGRES_PASSWORD", "prod", True, Origin.GENERATED, place="infra.postgres"),
+        Needed("POSTGRES_ADMIN_PASSWORD", "prod", True, Origin.OPERATOR, place="infra.postgres"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "before", "after"),
+    [
+        (
+            "postgresql://chat@db.example.com:5433/chat",
+            {},
+            "postgresql://chat:",
+            "@db.example.com:5433/chat?sslmode=require",
+        ),
+        (
+            "postgres://a%40b@db.example.com/x%2Fy",
+            {"url_scheme": "postgresql+psycopg", "sslmode": "disable"},
+            "postgresql+psycopg://a%40b:",
+            "@db.example.com:5432/x%2Fy?sslmode=disable",
+        ),
+        (
+            "postgres://chat@db.example.com/chat",
+            {"url_scheme": "postgresql+asyncpg"},
+            "postgresql+asyncpg://chat:",
+            "@db.example.com:5432/chat?ssl=require",
+        ),
+    ],
+)
+def test_without_an_administrator_the_address_names_the_environments_own_part(
+    url: str, options: dict[str, Any], before: str, after: str
+):
+    bound = binding(managed(url, is_provisioned=False, **options))
+    encoded = SecretRef("POSTGRES_PASSWORD", "prod", "url")
+    assert bound.grants == ()
+    assert bound.secrets == (SecretMount("DATABASE_URL", (before, encoded, after)),)
+    assert bound.needed == (Needed("POSTGRES_PASSWORD", "prod", True, Origin.OPERATOR, place="infra.postgres"),)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_provisioned", "expected"),
+    [
+        ("postgresql://app@db.example.com/chat", False, []),
+        ("postgresql://boss@db.example.com", True, []),
+        ("postgresql://app@db.example.com", False, [("names no database", "url")]),
+        ("postgresql://db.example.com/chat", True, [("names no login", "url")]),
+        ("postgresql://db.example.com", False, [("names no login", "url"), ("names no database", "url")]),
+    ],
+)
+def test_an_address_that_lacks_something_is_refused(url: str, is_provisioned: bool, expected: list[tuple[str, str]]):
+    found = list(Postgres().refuse(managed(url, is_provisioned=is_provisioned), {}))
+    assert [(problem.message, problem.path) for problem in found] == expected
+    assert all(isinstance(problem, Problem) and "postgresql://app@" in problem.hint for problem in found)
+
+
+def test_a_server_of_ours_has_nothing_to_refuse():
+    assert list(Postgres().refuse(server(), {"app": "asgi"})) == []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from jinja2 import Environment, FileSystemLoader
 
-from envmgr.catalog.kind import Binding, Client, Server
+from envmgr.catalog.kind import Address, Binding, Client, Server
 from envmgr.catalog.redis import Options, Redis
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import Command, CommandProbe, ConfigMount, Image, Needed, Origin, Resources, SecretMount
@@ -20,7 +23,7 @@ CLI = "redis-cli --no-auth-warning"
 VAULT = Vault().with_target("dev", {"REDIS_PASSWORD": "p w"}).with_target("infra", {"REDIS_ADMIN_PASSWORD": "admin"})
 
 
-def server(memory: int = 256 * MEGABYTE, name: str = "redis", image: str | None = None, **options: str) -> Server:
+def server(memory: int = 256 * MEGABYTE, name: str = "redis", image: str | None = None, **options: Any) -> Server:
     return Server("play", "infra", name, Options(**options), Resources(0.5, memory, 64), image, None)
 
 
@@ -38,7 +41,10 @@ def test_the_server_as_it_is_by_default():
     assert draft.volumes == {"data": "/data"}
     assert draft.configs == (
         ConfigMount(
-            "config/infra/redis/redis.conf", "/etc/redis/redis.conf", "redis/redis.conf.j2", {"maxmemory": 192}
+            "config/infra/redis/redis.conf",
+            "/etc/redis/redis.conf",
+            "redis/redis.conf.j2",
+            {"maxmemory": 192, "policy": "noeviction", "appendonly": True, "save": None},
         ),
         ConfigMount("config/infra/redis/start.sh", "/etc/redis/start.sh", "redis/start.sh.j2"),
     )
@@ -46,7 +52,12 @@ def test_the_server_as_it_is_by_default():
 
 @pytest.mark.parametrize(("memory", "maxmemory"), [(256, 192), (100, 75), (7, 5), (8192, 6144)])
 def test_a_quarter_of_its_memory_is_left_for_saving_in_the_background(memory: int, maxmemory: int):
-    assert Redis().draft(server(memory * MEGABYTE)).configs[0].context == {"maxmemory": maxmemory}
+    assert Redis().draft(server(memory * MEGABYTE)).configs[0].context["maxmemory"] == maxmemory
+
+
+def test_a_cache_evicts_and_keeps_nothing():
+    chosen = {"policy": "allkeys-lru", "appendonly": False, "save": (), "maxmemory": "200M"}
+    assert Redis().draft(server(name="cache", **chosen)).configs[0].context == chosen | {"maxmemory": 200}
 
 
 def test_its_probes_compare_the_answer_because_redis_cli_exits_with_0_on_an_error():
@@ -74,12 +85,15 @@ def test_the_rest_of_a_grant():
     found = {name: (getattr(grant, name).argv[-1], dict(getattr(grant, name).variables)) for name in COMMANDS}
     assert found == {
         "exists": (
-            f"users=$({CLI} ACL USERS) && printf '%s\\n' \"$users\" | sed -n 's/^dev_app$/yes/p'",
+            f"users=$({CLI} ACL USERS)\n"
+            "printf '%s\\n' \"$users\" | grep -qx default || { printf '%s\\n' \"$users\"; exit 1; }\n"
+            "printf '%s\\n' \"$users\" | sed -n 's/^dev_app$/yes/p'",
             admin,
         ),
         "ensure": (
             f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {CLI})\n"
-            "[ \"$(printf '%s' \"$replies\" | tr -d '\\r\\n')\" = OKOK ] || { printf '%s\\n' \"$replies\"; exit 1; }",
+            "case \"$(printf '%s' \"$replies\" | tr -d '\\r\\n')\" in OKOK) ;; "
+            "*) printf '%s\\n' \"$replies\"; exit 1;; esac",
             admin | {"ACL": grant.ensure.variables["ACL"]},
         ),
         "measure": (f"{CLI} --scan --pattern 'dev_*' | wc -l | sed 's/$/ keys/'", admin),
@@ -92,7 +106,7 @@ while :; do
   case "$cursor" in 0) break;; *[!0-9]*|'') printf '%s\\n' "$cursor"; exit 1;; esac
 done
 {CLI} ACL DELUSER "$LOGIN" >/dev/null
-[ "$({CLI} ACL SAVE)" = OK ]""",
+case "$({CLI} ACL SAVE)" in OK) ;; *) exit 1;; esac""",
             admin | {"SCRIPT": grant.revoke.variables["SCRIPT"], "PATTERN": ("dev_*",), "LOGIN": ("dev_app",)},
         ),
         "probe": (f"{CLI} --user dev_app ping | grep -qx PONG", {"REDISCLI_AUTH": (PASSWORD,)}),
@@ -132,21 +146,40 @@ def test_a_second_server_has_names_of_its_own():
 # ---- the shipped configuration
 
 
-def test_the_configuration_never_evicts_and_keeps_its_data(repository):
-    text = (repository / "templates/redis/redis.conf.j2").read_text()
-    settings = dict(line.split(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
-    assert settings == {
-        "port": "6379",
-        "bind": "* -::*",
-        "protected-mode": "no",
-        "dir": "/data",
-        "aclfile": "/data/users.acl",
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "maxmemory": "{{ maxmemory }}mb",
-        "maxmemory-policy": "noeviction",
-        "tcp-keepalive": "60",
-    }
+def configuration(**options: Any) -> list[str]:
+    mount = Redis().draft(server(**options)).configs[0]
+    text = Environment(loader=FileSystemLoader("templates"), keep_trailing_newline=True).get_template(mount.template)
+    return [line for line in text.render(mount.context).splitlines() if not line.startswith("#")]
+
+
+def test_the_configuration_never_evicts_and_keeps_its_data(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    assert configuration() == [
+        "port 6379",
+        "bind * -::*",
+        "protected-mode no",
+        "dir /data",
+        "aclfile /data/users.acl",
+        "appendonly yes",
+        "appendfsync everysec",
+        "maxmemory 192mb",
+        "maxmemory-policy noeviction",
+        "tcp-keepalive 60",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("save", "expected"),
+    [((), ['save ""']), (("900 1",), ["save 900 1"]), (("900 1", "60 5"), ["save 900 1", "save 60 5"])],
+)
+def test_the_configuration_of_a_cache(save: tuple[str, ...], expected: list[str], repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    lines = configuration(policy="volatile-ttl", appendonly=False, save=save)
+    assert [line for line in lines if line.startswith(("save", "appendonly", "maxmemory-policy"))] == [
+        "appendonly no",
+        *expected,
+        "maxmemory-policy volatile-ttl",
+    ]
 
 
 def test_the_only_user_without_a_password_may_ping_and_nothing_else(repository):
@@ -156,3 +189,87 @@ def test_the_only_user_without_a_password_may_ping_and_nothing_else(repository):
         "user default on #%s ~* &* +@all",
         "user health on nopass resetkeys resetchannels -@all +ping",
     ]
+
+
+# ---- what it refuses
+
+
+@pytest.mark.parametrize("kind", ["celery-worker", "celery-beat", "flower"])
+def test_an_evicting_policy_is_refused_for_a_broker(kind: str):
+    (problem,) = Redis().refuse(server(policy="allkeys-lru"), {"app": "asgi", "jobs": kind})
+    assert (problem.message, problem.path) == ("evicts queued tasks of jobs when the memory is full", "policy")
+    assert problem.hint == 'use "noeviction" here, and a second redis as the cache'
+
+
+def test_a_broker_that_does_not_evict_and_a_cache_without_tasks_are_fine():
+    assert list(Redis().refuse(server(), {"jobs": "celery-worker"})) == []
+    assert list(Redis().refuse(server(policy="allkeys-lru"), {"app": "asgi"})) == []
+
+
+@pytest.mark.parametrize(("maxmemory", "is_refused"), [("255M", False), ("256M", True), ("1G", True)])
+def test_data_must_leave_something_of_the_memory_limit(maxmemory: str, is_refused: bool):
+    found = [problem.path for problem in Redis().refuse(server(maxmemory=maxmemory), {})]
+    assert found == (["maxmemory"] if is_refused else [])
+
+
+# ---- a managed server
+
+
+def managed(url: str, *, is_provisioned: bool) -> Server:
+    return replace(server(), target="dev", address=Address.of(url), is_provisioned=is_provisioned, client="redis:8.0")
+
+
+def bound_to(url: str, *, is_provisioned: bool) -> Binding:
+    return Redis().bind(managed(url, is_provisioned=is_provisioned), Client("dev", "dev_"))
+
+
+def test_a_managed_server_is_reached_with_what_its_address_says():
+    (grant,) = bound_to("rediss://boss@cache.example.com:6380", is_provisioned=True).grants
+    admin = f"{CLI} -h cache.example.com -p 6380 --tls --user boss"
+    scripts = {name: getattr(grant, name).argv[-1] for name in COMMANDS}
+    assert all(admin in scripts[name] for name in COMMANDS if name != "probe")
+    assert scripts["probe"] == f"{CLI} -h cache.example.com -p 6380 --tls --user dev_app ping | grep -qx PONG"
+    assert dict(grant.exists.variables) == {"REDISCLI_AUTH": (SecretRef("REDIS_ADMIN_PASSWORD", "dev"),)}
+    assert {getattr(grant, name).client for name in COMMANDS} == {"redis:8.0"}
+
+
+def test_a_managed_server_may_keep_its_users_by_itself():
+    (grant,) = bound_to("redis://cache.example.com", is_provisioned=True).grants
+    assert "in OKOK|OK*'not configured to use an ACL file'*)" in grant.ensure.argv[-1]
+    assert "in OK|*'not configured to use an ACL file'*)" in grant.revoke.argv[-1]
+    assert f"$({CLI} -h cache.example.com -p 6379 ACL USERS)" in grant.exists.argv[-1]
+
+
+def test_a_login_cannot_leave_the_command():
+    (grant,) = bound_to("redis://a%20b%3Breboot@cache.example.com", is_provisioned=True).grants
+    assert "--user 'a b;reboot' ACL USERS" in grant.exists.argv[-1]
+
+
+def test_with_an_administrator_the_operator_gives_one_password_and_envmgr_makes_the_other():
+    bound = bound_to("rediss://cache.example.com:6380", is_provisioned=True)
+    assert bound.needed == (
+        Needed("REDIS_PASSWORD", "dev", True, Origin.GENERATED, place="infra.redis"),
+        Needed("REDIS_ADMIN_PASSWORD", "dev", True, Origin.OPERATOR, place="infra.redis"),
+    )
+    encoded = SecretRef("REDIS_PASSWORD", "dev", "url")
+    content = ("rediss://dev_app:", encoded, "@cache.example.com:6380/0")
+    assert bound.secrets == (SecretMount("REDIS_URL", content),)
+
+
+@pytest.mark.parametrize(
+    ("url", "before", "after"),
+    [
+        ("redis://cache.example.com", "redis://:", "@cache.example.com:6379/0"),
+        ("rediss://me@cache.example.com:6380/3", "rediss://me:", "@cache.example.com:6380/3"),
+    ],
+)
+def test_without_an_administrator_the_address_names_the_environments_own_part(url: str, before: str, after: str):
+    bound = bound_to(url, is_provisioned=False)
+    assert (bound.grants, bound.variables) == ((), {"REDIS_KEY_PREFIX": "dev_"})
+    assert bound.secrets[0].content == (before, SecretRef("REDIS_PASSWORD", "dev", "url"), after)
+    assert bound.needed == (Needed("REDIS_PASSWORD", "dev", True, Origin.OPERATOR, place="infra.redis"),)
+
+
+def test_a_second_servers_url_may_have_a_name_of_its_own():
+    bound = Redis().bind(server(name="cache", url_variable="CACHE_URL"), Client("dev", "dev_"))
+    assert [mount.name for mount in bound.secrets] == ["CACHE_URL"]

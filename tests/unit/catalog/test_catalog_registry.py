@@ -21,6 +21,8 @@ KINDS = {**{f"infra {name}" if name in SERVICES else name: kind for name, kind i
 LEAST: dict[str, dict[str, Any]] = {
     "postgres": {},
     "redis": {},
+    "qdrant": {"collections": {"messages": {"size": 64, "distance": "Cosine"}}},
+    "minio": {"buckets": ("uploads",)},
     "infra container": {"container_port": 8080},
     "asgi": {"app": "a.b:c"},
     "wsgi": {"app": "a.b:c"},
@@ -49,6 +51,9 @@ CONTAINER: dict[str, tuple[Any, ...]] = {
     "metrics_path": ("", "metrics"),
     "user": ("root", "0:0"),
 }
+BUCKETS = ((), "uploads", ("Uploads",), ("up_loads",), ("-a",), ("a--b",), ("a.b",), ("a b",), ("a\n",), ("a" * 41,))
+BUCKET_NAMES = ({"a": "A"}, {"a": "x"}, {"a": "a/b"}, {"A": "abc"}, {"a": "abc\n"}, "abc")
+REGIONS = ("", "eu_west", "EU", "a b", "eu\n", 1)
 RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
     "postgres": {
         "version": (17, "14", "17.2", "latest", "", None),
@@ -56,8 +61,50 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
         "url_scheme": ("", "Postgres", "a b", "pg://", "1a", "a\n"),
         "max_connections": (9, 10_001, "100", 1.5, True),
         "connections_per_environment": (0, 10_001, "1"),
+        "url_variable": ("", "database_url", "1URL", "A-B", "URL\n", 1),
+        "extensions": ("vector", ("",), ("Vector",), ('v"; DROP',), ("a b",), ("1a",)),
+        "settings": (
+            {"port": 1},
+            {"max_connections": 5},
+            {"listen_addresses": "*"},
+            {"hba_file": "/tmp/x"},
+            {"Work_Mem": "1MB"},
+            {"a=b": "c"},
+            {"work mem": "1"},
+            {"work_mem": "1\n2"},
+            {"work_mem": None},
+            ["work_mem"],
+        ),
+        "sslmode": ("verify-full", "allow", "", True),
     },
-    "redis": {"version": (8, 8.0, "8", "6.2", "8.", "8.0-alpine", "8.0\n", "latest", "8.٣")},
+    "redis": {
+        "version": (8, 8.0, "8", "6.2", "8.", "8.0-alpine", "8.0\n", "latest", "8.٣"),
+        "url_variable": ("", "redis_url", "A B"),
+        "policy": ("lru", "allkeys", "NOEVICTION", "", None),
+        "maxmemory": ("", "100", "5M", "1T", 100),
+        "appendonly": ("yes", 1),
+        "save": ("900 1", ("900",), ("0 1",), ("900 1 ",), ("900 1\n",), ("a b",), (900,)),
+    },
+    "qdrant": {
+        "version": ("1", "1.19", "v1.19.1", "latest", "1.19.1\n", 1.19),
+        "collections": (
+            {},
+            {"Messages": {"size": 64, "distance": "Cosine"}},
+            {"a_b": {"size": 64, "distance": "Cosine"}},
+            {"messages": {"size": 0, "distance": "Cosine"}},
+            {"messages": {"size": "64", "distance": "Cosine"}},
+            {"messages": {"size": 64, "distance": "cosine"}},
+            {"messages": {"size": 64}},
+            {"messages": {"size": 64, "distance": "Cosine", "shards": 2}},
+            ["messages"],
+        ),
+    },
+    "minio": {
+        "version": ("latest", "2026-09-16", "RELEASE.latest", "RELEASE.2026-09-16T00-00-00Z\n"),
+        "buckets": BUCKETS,
+        "bucket_names": BUCKET_NAMES,
+        "region": REGIONS,
+    },
     "infra container": {
         **CONTAINER,
         "volumes": ({"Data": "/data"}, {"data": "data"}, ("/data",)),
@@ -107,7 +154,7 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
 
 
 def test_the_kinds():
-    assert list(INFRA) == ["postgres", "redis", "container"]
+    assert list(INFRA) == ["postgres", "redis", "qdrant", "minio", "nginx", "container"]
     assert list(SERVICES) == [
         *("asgi", "wsgi", "node", "static", "celery-worker", "celery-beat", "flower", "job", "container")
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import hashlib
+import hmac
 import json
 import logging
 import pickle
@@ -16,10 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envmgr.model.secret import SecretRef, SecretValue, references
-from envmgr.model.stack import Needed, Origin
+from envmgr.model.secret import SecretRef, SecretValue, SignedToken, references
+from envmgr.model.stack import Needed, Origin, SecretMount, secret_references
 from envmgr.secrets.generate import generate
 from envmgr.secrets.vault import Vault
+from tests.making import service, stack
 
 SECRET = "hunter2-§$%"
 VAULT = Vault().with_target("dev", {"KEY": SECRET}).with_target("infra", {"KEY": "another"})
@@ -52,6 +55,39 @@ def test_any_value_survives_in_a_url(value: str):
     assert unquote(urlsplit(url).password or "") == value
 
 
+@pytest.mark.parametrize("claims", ["{}", '{"access":[{"collection":"dev_ä","access":"rw"}]}'])
+def test_a_token_is_signed_as_rfc_7515_says(claims: str):
+    token = VAULT.fill(("Bearer ", SignedToken(SecretRef("KEY", "dev"), claims)))
+    head, body, signature = token.removeprefix("Bearer ").split(".")
+    assert json.loads(unpadded(head)) == {"alg": "HS256", "typ": "JWT"}
+    assert unpadded(body).decode() == claims
+    expected = hmac.new(SECRET.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
+    assert unpadded(signature) == expected
+    assert "=" not in token
+
+
+def unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def test_a_known_token():
+    # Signed by hand with openssl, so that the test does not repeat the code.
+    token = (
+        Vault().with_target("infra", {"K": "secret"}).fill((SignedToken(SecretRef("K", "infra"), '{"access":"r"}'),))
+    )
+    assert (
+        token == "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhY2Nlc3MiOiJyIn0.Ya0GdYN-7QwsgtH2tFidaMFcNst1rx-iIWKxmOA0wnY"
+    )
+
+
+def test_a_token_without_its_key_is_empty_and_another_key_makes_another_token():
+    token = SignedToken(SecretRef("KEY", "nowhere"), "{}")
+    assert VAULT.fill(("a", token, "b")) == "ab"
+    dev, infra = (VAULT.fill((SignedToken(SecretRef("KEY", scope), "{}"),)) for scope in ("dev", "infra"))
+    assert dev.split(".")[:2] == infra.split(".")[:2]
+    assert dev != infra
+
+
 def test_several_templates_are_filled_at_once():
     assert VAULT.fill_all({"A": (SecretRef("KEY", "infra"),), "B": ("b",)}) == {"A": "another", "B": "b"}
 
@@ -66,6 +102,14 @@ def test_a_targets_values_are_replaced_whole_and_others_stay():
 def test_references_are_found_in_order():
     first, second = SecretRef("A", "dev"), SecretRef("B", "dev", "url")
     assert references(("x", first, "y", second, first)) == (first, second, first)
+    assert references(("x", SignedToken(second, "{}"), first)) == (second, first)
+    assert references(("x",)) == ()
+
+
+def test_a_stack_needs_the_key_of_a_token_that_it_delivers():
+    token = SignedToken(SecretRef("KEY", "infra"), "{}")
+    one = service(secrets=(SecretMount("TOKEN", (token,)),), templated={"OTHER": (SecretRef("OTHER", "dev"), token)})
+    assert secret_references(stack(one)) == (SecretRef("KEY", "infra"), SecretRef("OTHER", "dev"))
 
 
 # ---- nothing shows a value
