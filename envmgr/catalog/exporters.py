@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic import Field
 from envmgr.catalog import http
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Metrics, Server
 from envmgr.catalog.nginx import STATUS_PORT
-from envmgr.errors import Problem, SpecError
+from envmgr.errors import Problem
 from envmgr.model.stack import CommandProbe, ConfigMount, HttpProbe, Image, Probe, Resources
 from envmgr.spec.schema import Strict
 
@@ -25,16 +26,17 @@ DEFAULTS = Defaults(
 
 
 def watched(server: Server, kind: str) -> Server:
-    """Return the one server that an exporter watches.
+    """Return the server that an exporter watches; itself where `uses` names none, which `unwatched` refuses."""
+    return next((peer for peer in server.peers.values() if peer.kind == kind), server)
 
-    Raises: `SpecError` when `uses` names none, several, or one that is not in a container of ours.
-    """
+
+def unwatched(server: Server, kind: str) -> Iterable[Problem]:
+    """Yield what is wrong with what an exporter shall watch."""
     found = [peer for peer in server.peers.values() if peer.kind == kind]
-    if len(found) == 1 and found[0].address is None:
-        return found[0]
-    wrong = f"a managed {kind} is watched by whoever manages it" if len(found) == 1 else f"watches one {kind}"
-    hint = "" if len(found) == 1 else f'name exactly one, such as uses = ["{kind}"]'
-    raise SpecError("the spec is not valid", (Problem(wrong, f"{server.place}.uses", hint=hint),))
+    if len(found) != 1:
+        yield Problem(f"it watches one {kind}, and names {len(found)}", "uses", hint=f'set uses = ["{kind}"]')
+    elif found[0].address:
+        yield Problem(f"a managed {kind} is watched by whoever manages it", "uses", hint="leave this exporter out")
 
 
 def asked(server: Server, path: str) -> Probe | None:
@@ -107,6 +109,10 @@ class NginxExporter:
             target_port=9113,
             metrics=Metrics(9113),
         )
+
+    def refuse(self, server: Server, _users: Mapping[str, str], /) -> Iterable[Problem]:
+        """Yield what is wrong with the server that it watches."""
+        return unwatched(server, "nginx")
 
     def bind(self, _server: Server, _client: Client) -> Binding:
         """Return nothing: an environment owns nothing in a monitor."""

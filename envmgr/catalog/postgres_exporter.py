@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from envmgr import naming
 from envmgr.catalog import http
-from envmgr.catalog.exporters import DEFAULTS, NOBODY, Version, asked, watched
+from envmgr.catalog.exporters import DEFAULTS, NOBODY, Version, asked, unwatched, watched
 from envmgr.catalog.kind import Binding, Client, Draft, Metrics, Server
+from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import Command, Grant, Image, Needed, Origin, SecretMount
 from envmgr.spec.schema import Strict
@@ -68,6 +71,10 @@ class PostgresExporter:
             needed=(Needed(password.name, password.scope, True, Origin.GENERATED, place=server.place),),
             grants=(_grant(peer, _login(server), password),),
         )
+
+    def refuse(self, server: Server, _users: Mapping[str, str], /) -> Iterable[Problem]:
+        """Yield what is wrong with the server that it watches."""
+        return unwatched(server, "postgres")
 
     def bind(self, _server: Server, _client: Client) -> Binding:
         """Return nothing: an environment owns nothing in a monitor."""

@@ -7,6 +7,7 @@ from envmgr.catalog.asgi import Asgi
 from envmgr.catalog.celery import CeleryBeat, CeleryWorker, Flower
 from envmgr.catalog.container import Container, InfraContainer
 from envmgr.catalog.exporters import BlackboxExporter, NginxExporter, NodeExporter
+from envmgr.catalog.grafana import Grafana
 from envmgr.catalog.job import Job
 from envmgr.catalog.kind import InfraKind, ServiceKind
 from envmgr.catalog.minio import Minio
@@ -25,7 +26,7 @@ INFRA: dict[str, InfraKind] = {
     kind.name: kind
     for kind in (
         *(Postgres(), Redis(), Qdrant(), Minio()),
-        *(Nginx(), Prometheus(), Alertmanager()),
+        *(Nginx(), Prometheus(), Alertmanager(), Grafana()),
         *(PostgresExporter(), RedisExporter(), NodeExporter(), NginxExporter(), BlackboxExporter()),
         InfraContainer(),
     )
