@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from envmgr.catalog import http
-from envmgr.catalog.kind import Application, Defaults, Draft
+from envmgr.catalog.kind import Application, Defaults, Draft, Metrics
 from envmgr.catalog.programs import FilePath, ProgramOptions
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import (
@@ -168,6 +168,8 @@ class Flower:
             healthcheck=http.python(_FLOWER_PORT, "/healthcheck"),
             probe=HttpProbe(application.port, "/healthcheck") if application.port else None,
             target_port=_FLOWER_PORT,
+            # Like its health path, without a password.
+            metrics=Metrics(_FLOWER_PORT),
             login=f"{options.login}, {password.name}",
             secrets=(SecretMount("FLOWER_BASIC_AUTH", (f"{options.login}:", password)),),
             configs=(

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from envmgr.catalog import http
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Endpoint, Server, Site
-from envmgr.errors import Problem, SpecError
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import ConfigMount, HttpProbe, Image, Needed, Origin, Resources, SecretMount
 from envmgr.spec.schema import ContainerPath, Strict
@@ -103,10 +102,7 @@ class Nginx:
         return Binding()
 
     def oversee(self, draft: Draft, server: Server, site: Site) -> Draft:
-        """Add the routes.
-
-        Raises: `SpecError` when two services of an environment want the same path.
-        """
+        """Add the routes."""
         options: Options = server.options
         context = _settings(options, server) | {
             "environments": [
@@ -190,26 +186,17 @@ def _longest_first(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _locations(endpoints: tuple[Endpoint, ...]) -> list[dict[str, str]]:
-    """Return what leads where, longest path first.
-
-    Raises: `SpecError`.
-    """
-    taken: dict[str, Endpoint] = {}
-    for prefix, endpoint in _routes(endpoints):
-        first = taken.setdefault(prefix, endpoint)
-        if first is not endpoint:
-            message = f"{prefix} of {endpoint.target} leads to {first.service} already"
-            raise SpecError("the spec is not valid", (Problem(message, f"services.{endpoint.service}.routes"),))
+    """Return what leads where, longest path first."""
     return [
         {"match": match, "upstream": _quoted(f"{endpoint.host}:{endpoint.port}")}
-        for prefix, endpoint in _longest_first(taken)
+        for prefix, endpoint in _longest_first(dict(_routes(endpoints)))
         for match in _matches(prefix)
     ]
 
 
 def _routes(endpoints: tuple[Endpoint, ...]) -> Iterable[tuple[str, Endpoint]]:
     """Yield path and service; an environment that names no path and has one service to look at shows that."""
-    named = [(route, endpoint) for endpoint in endpoints for route in dict.fromkeys(endpoint.routes)]
+    named = [(route, endpoint) for endpoint in endpoints for route in endpoint.routes]
     visible = [endpoint for endpoint in endpoints if endpoint.kind in _WEB]
     return named or ([("/", visible[0])] if len(visible) == 1 else [])
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from envmgr.catalog.alertmanager import Alertmanager
 from envmgr.catalog.asgi import Asgi
 from envmgr.catalog.celery import CeleryBeat, CeleryWorker, Flower
 from envmgr.catalog.container import Container, InfraContainer
+from envmgr.catalog.exporters import BlackboxExporter, NginxExporter, NodeExporter
+from envmgr.catalog.grafana import Grafana
 from envmgr.catalog.job import Job
 from envmgr.catalog.kind import InfraKind, ServiceKind
 from envmgr.catalog.minio import Minio
 from envmgr.catalog.nginx import Nginx
 from envmgr.catalog.node import Node
 from envmgr.catalog.postgres import Postgres
+from envmgr.catalog.postgres_exporter import PostgresExporter
+from envmgr.catalog.prometheus import Prometheus
 from envmgr.catalog.qdrant import Qdrant
 from envmgr.catalog.redis import Redis
+from envmgr.catalog.redis_exporter import RedisExporter
 from envmgr.catalog.static import Static
 from envmgr.catalog.wsgi import Wsgi
 
@@ -20,7 +26,8 @@ INFRA: dict[str, InfraKind] = {
     kind.name: kind
     for kind in (
         *(Postgres(), Redis(), Qdrant(), Minio()),
-        Nginx(),
+        *(Nginx(), Prometheus(), Alertmanager(), Grafana()),
+        *(PostgresExporter(), RedisExporter(), NodeExporter(), NginxExporter(), BlackboxExporter()),
         InfraContainer(),
     )
 }

@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Literal
 
-Encoding = Literal["plain", "url", "sha256"]
+Encoding = Literal["plain", "url", "sha256", "json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class SecretRef:
     scope: str
     """The target whose secrets hold it: an environment, or `infra`."""
     encoding: Encoding = "plain"
-    """`url` percent-encodes for a URL's user part, `sha256` gives 64 hexadecimal digits."""
+    """`url` percent-encodes for a URL's user part, `sha256` gives 64 hexadecimal digits, `json` what stands
+    between the quotes of a JSON string."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,10 +149,14 @@ def _life(service: Service) -> Document:
 
 
 def _endpoint(stack: Stack, key: str, service: Service) -> Document | None:
-    if key == "data" and service.aliases:
-        return {"aliases": list(service.aliases)}
+    if len(service.networks) == 1:
+        return {"aliases": list(service.aliases)} if service.aliases else None
+    if key == "data":
+        # It has no gateway to give; being first makes names lead here: two neighbours that both publish a port share
+        # that bridge too, where they cannot reach each other.
+        return {"aliases": list(service.aliases), "gw_priority": 2} if service.aliases else {"gw_priority": 2}
     # The way out must be the default gateway; the publishing bridge masquerades nothing.
-    if key == "egress" and len(service.networks) > 1 and stack.network(key).masquerades:
+    if key == "egress" and stack.network(key).masquerades:
         return {"gw_priority": 1}
     return None
 

@@ -25,6 +25,7 @@ def check(spec: Spec) -> tuple[Problem, ...]:
         problems += _passwords(spec, bindings)
         problems += _servers(spec, environment)
         problems += _refused(spec, environment)
+        problems += _routes(environment)
         for service in environment.services.values():
             draft = draft_service(spec, environment, service)
             problems += (*_program(service), *_port(environment, service, draft), *_alone(service))
@@ -77,7 +78,7 @@ def _server(infra: InfraSpec, draft: Draft, *, is_strict: bool) -> Iterable[Prob
     if infra.table.port and draft.target_port is None:
         yield Problem("it listens on no port that is known", _at(infra, "port"), hint="set container_port too")
     yield from _named_ports(infra, draft)
-    if is_strict and draft.healthcheck is None:
+    if is_strict and draft.healthcheck is None and draft.probe is None:
         yield Problem("nothing tells when it is ready", _at(infra), hint="set healthcheck or health_path")
 
 
@@ -126,6 +127,15 @@ def _port(environment: EnvironmentSpec, service: ServiceSpec, draft: Draft) -> I
             where,
             hint=hint,
         )
+
+
+def _routes(environment: EnvironmentSpec) -> Iterable[Problem]:
+    owners: dict[str, ServiceSpec] = {}
+    for service in environment.services.values():
+        for route in service.table.routes:
+            first = owners.setdefault(route, service)
+            if first is not service:
+                yield Problem(f"{route} leads to {first.name} already", _at(service, "routes"))
 
 
 def _alone(service: ServiceSpec) -> Iterable[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -52,6 +53,8 @@ class Vault:
             return quote(text, safe="")
         if ref.encoding == "sha256":
             return hashlib.sha256(text.encode()).hexdigest()
+        if ref.encoding == "json":
+            return json.dumps(text)[1:-1]
         return text
 
 
