@@ -5,7 +5,7 @@
     ├── SpecError          3    envmgr.toml or the variables beside it are invalid
     ├── EngineError        4    Docker is absent, refuses or failed
     │   └── PreflightError 4    a check before the start found something in the way
-    ├── NotHealthyError    5    started, and not healthy in time
+    ├── NotHealthyError    5    started, and not healthy in time; with the reason as `model.diagnosis.DiagnosedError`
     ├── StaleError         7    a rendered file is stale or edited by hand
     ├── LockedError        8    another command works on the same target
     └── InterruptedByUser  130  Ctrl-C

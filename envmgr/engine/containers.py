@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 
 from envmgr.engine import snapshot, stream
 from envmgr.engine.api import ANSWER_SECONDS, Answer, Api
 from envmgr.errors import EngineError
-from envmgr.model.observed import HealthRun
+from envmgr.model.observed import HealthRun, Incident
 
 ABSENT = 404
 CONFLICT = 409
+TOLD = ("start", "kill", "oom", "die", "stop")
+"""What says how a container ended."""
 
 
 def logs(api: Api, container_id: str, tail: int) -> str:
@@ -23,6 +27,15 @@ def logs(api: Api, container_id: str, tail: int) -> str:
 def health_log(api: Api, container_id: str) -> tuple[HealthRun, ...]:
     """Return the last runs of the healthcheck, oldest first."""
     return snapshot.health_runs(api.get(f"/containers/{container_id}/json"))
+
+
+def history(api: Api, container_id: str) -> tuple[Incident, ...]:
+    """Return what the engine still remembers of how a container started and ended, oldest first."""
+    filters = {"type": ["container"], "container": [container_id], "event": list(TOLD)}
+    # Without an end the engine goes on telling; one that lies in its past ends the answer at once.
+    params = {"filters": json.dumps(filters), "since": "0", "until": f"{time.time():.9f}"}
+    answer = api.call("GET", "/events", params=params)
+    return tuple(snapshot.incident(json.loads(line)) for line in answer.content.splitlines() if line.strip())
 
 
 def start(api: Api, container_id: str) -> None:

@@ -27,7 +27,7 @@ from envmgr.engine.api import Api
 from envmgr.engine.context import Endpoint, find_endpoint
 from envmgr.engine.events import Events, subscribe
 from envmgr.engine.protocol import BuildRequest, OnLine
-from envmgr.model.observed import ExecResult, HealthRun, Host, ImageInfo, Observed
+from envmgr.model.observed import ExecResult, HealthRun, Host, ImageInfo, Incident, Observed
 from envmgr.model.stack import Network
 
 if TYPE_CHECKING:
@@ -95,6 +95,10 @@ class DockerEngine:
     def health_log(self, container_id: str) -> tuple[HealthRun, ...]:
         """Return the last healthcheck runs."""
         return containers.health_log(self._api, container_id)
+
+    def history(self, container_id: str) -> tuple[Incident, ...]:
+        """Return how a container started and ended lately."""
+        return containers.history(self._api, container_id)
 
     def exec(
         self, container_id: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from envmgr.model.observed import Event, ExecResult, HealthRun, Host, ImageInfo, Observed
+from envmgr.model.observed import Event, ExecResult, HealthRun, Host, ImageInfo, Incident, Observed
 from envmgr.model.stack import Network
 
 OnLine = Callable[[str], None]
@@ -76,6 +76,12 @@ class Engine(Protocol):
 
     def health_log(self, container_id: str) -> tuple[HealthRun, ...]:
         """Return the last runs of a container's healthcheck, oldest first."""
+
+    def history(self, container_id: str) -> tuple[Incident, ...]:
+        """Return how a container started and ended lately, oldest first.
+
+        The engine remembers its last 256 events, of all containers and healthchecks: often minutes, never days.
+        """
 
     def exec(
         self, container_id: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from envmgr import naming
@@ -16,6 +16,7 @@ from envmgr.model.observed import (
     HealthRun,
     HostPort,
     ImageInfo,
+    Incident,
     ObservedNetwork,
     ObservedVolume,
     State,
@@ -104,6 +105,17 @@ def event(message: Document) -> Event:
     """Read one event; `health_status: healthy` is a `health_status`."""
     actor = message["Actor"]
     return Event(message["Action"].partition(":")[0], actor["ID"], _service(actor["Attributes"]))
+
+
+def incident(message: Document) -> Incident:
+    """Read one event of a container's past; the engine counts in nanoseconds."""
+    attributes = message["Actor"].get("Attributes") or {}
+    at = datetime.fromtimestamp(message["timeNano"] / 1e9, UTC)
+    return Incident(message["Action"], at, _number(attributes.get("signal")), _number(attributes.get("exitCode")))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
 
 
 def _state(word: str) -> State:

@@ -163,6 +163,19 @@ class HealthRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """Something in a container's past that the engine still remembers."""
+
+    action: str
+    """start, kill, oom, die, stop."""
+    at: datetime
+    signal: int | None = None
+    """Of a kill."""
+    exit_code: int | None = None
+    """Of a die."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExecResult:
     """How a command inside a container ended."""
 

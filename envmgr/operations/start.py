@@ -15,7 +15,7 @@ from envmgr.model.health import ServiceHealth
 from envmgr.model.observed import Container, EngineHealth, Observed, State
 from envmgr.model.progress import Progress
 from envmgr.model.stack import Service, Stack
-from envmgr.operations.diagnosis import not_healthy, running_state
+from envmgr.operations.diagnosis import not_healthy, refused
 from envmgr.operations.image_source import Source
 from envmgr.operations.images import effective_ids
 from envmgr.operations.order import waves
@@ -153,12 +153,7 @@ def _compose_up(session: Session, stack: Stack, services: tuple[Service, ...], s
             deadline=deadline,
         )
     except EngineError as error:
-        raise EngineError(
-            f"{stack.target}: {error.message}",
-            state=running_state(stack, session.observe()),
-            help=error.help or f"envmgr up {stack.target}",
-            details=error.details,
-        ) from error
+        raise refused(session, stack, error) from error
 
 
 def remove_leftovers(session: Session, stack: Stack, *, keeps_running: bool = False) -> None:

@@ -114,6 +114,12 @@ def _help(stacks: tuple[Stack, ...]) -> str:
     return f"Set them in {files or '.env'}, one NAME=value a line."
 
 
+def plain_of(session: Session, stack: Stack) -> dict[str, str]:
+    """Return a stack's values that are no secrets, as the files hold them now: for commands that only look."""
+    collected = collect(stack.needed, read_env_files(session.project.folder, stack.target), os.environ)
+    return Values(collected.values, ()).plain(stack)
+
+
 def vault_of(session: Session, stacks: tuple[Stack, ...]) -> Vault:
     """Return what is known of the stacks' secrets, asking nothing to be complete: for commands that only look."""
     for stack in stacks:

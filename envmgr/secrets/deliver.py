@@ -21,6 +21,7 @@ from envmgr.files import write_atomic
 from envmgr.model.stack import Service, Stack
 from envmgr.secrets.vault import Vault
 
+_KEY = "revision.key"
 _LONGEST = 60 * 1024
 """Compose reads no env file with a line above 64 KiB."""
 
@@ -42,6 +43,15 @@ def deliver(folder: Path, stack: Stack, plain: Mapping[str, str], vault: Vault) 
             state=f"Nothing of {stack.target} was started or changed.",
             help="Correct its owner or permissions, or move away what is in its place.",
         ) from error
+
+
+def revisions(folder: Path, stack: Stack, plain: Mapping[str, str], vault: Vault) -> dict[str, str]:
+    """Return the revisions that `deliver` would, writing nothing; none where nothing was ever delivered."""
+    try:
+        key = (folder / layout.RUNTIME / stack.target / _KEY).read_bytes()
+        return {service.name: _revision(key, *_contents(service, plain, vault)) for service in stack.services}
+    except (OSError, SpecError):
+        return {}
 
 
 def _write_all(
@@ -83,7 +93,7 @@ def _check_line(service: Service, name: str, value: str) -> None:
 
 def _key(folder: Path) -> bytes:
     """Return the host's own key for revisions: with it, a revision in a container's environment tells nothing."""
-    path = folder / "revision.key"
+    path = folder / _KEY
     _private_folder(folder)
     try:
         return path.read_bytes()

@@ -30,6 +30,10 @@ class Vault:
         """Return the texts of several templates."""
         return {name: self.fill(template) for name, template in templates.items()}
 
+    def all(self) -> tuple[SecretValue, ...]:
+        """Return every value, for those who must not show one."""
+        return tuple(value for values in self.values.values() for value in values.values())
+
     def with_target(self, target: str, values: Mapping[str, str]) -> Vault:
         """Return a vault that knows one target more."""
         return Vault({**self.values, target: {name: SecretValue(value) for name, value in values.items()}})

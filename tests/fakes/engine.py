@@ -18,6 +18,7 @@ from envmgr.model.observed import (
     HealthRun,
     Host,
     ImageInfo,
+    Incident,
     Observed,
     ObservedNetwork,
     ObservedVolume,
@@ -87,6 +88,11 @@ class FakeEngine(World):
         """Return the last healthcheck runs."""
         self.admit("health_log")
         return self.get(container_id).health_runs
+
+    def history(self, container_id: str) -> tuple[Incident, ...]:
+        """Return how a container started and ended."""
+        self.admit("history")
+        return tuple(self.get(container_id).incidents)
 
     def exec(
         self, container_id: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float

@@ -22,6 +22,7 @@ from envmgr.model.observed import (
     Host,
     HostPort,
     ImageInfo,
+    Incident,
     State,
 )
 
@@ -42,6 +43,8 @@ class Behaviour:
     is_oom_killed: bool = False
     logs: str = ""
     health_runs: tuple[HealthRun, ...] = ()
+    error: str = ""
+    """What the engine says when it cannot start it; it stays created, and the start fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Held:
     fingerprint: str = ""
     logs: str = ""
     health_runs: tuple[HealthRun, ...] = ()
+    incidents: list[Incident] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -214,6 +218,9 @@ class World:
         self._claim_ports(held)
         container = held.container
         behaviour = self._behaviour(container)
+        if behaviour.error:
+            self.change(container.id, error=behaviour.error, exit_code=127)
+            raise EngineError(f"docker compose up failed: {behaviour.error}", details=(behaviour.error,))
         held.logs, held.health_runs = held.logs + behaviour.logs, behaviour.health_runs
         runs = behaviour.state in HAS_HOLD
         self.change(
@@ -229,13 +236,16 @@ class World:
             ports=held.wanted_ports if runs else (),
             error="",
         )
+        held.incidents.append(Incident("start", self.now()))
         self._tell_the_rest(held.container)
 
     def _tell_the_rest(self, container: Container) -> None:
         if container.is_oom_killed:
             self._tell(container, "oom")
+            self.get(container.id).incidents.append(Incident("oom", self.now()))
         if container.state is not State.RUNNING:
             self._tell(container, "die")
+            self.get(container.id).incidents.append(Incident("die", self.now(), exit_code=container.exit_code))
         elif container.health in (EngineHealth.HEALTHY, EngineHealth.UNHEALTHY):
             self._tell(container, "health_status")
 
@@ -257,6 +267,7 @@ class World:
     def halt(self, held: Held) -> None:
         """Stop a container."""
         if held.container.state in HAS_HOLD:
+            held.incidents += [Incident("kill", self.now(), signal=15), Incident("die", self.now(), exit_code=143)]
             self.dies(held.container.id, exit_code=143)
 
     def discard(self, held: Held) -> None:

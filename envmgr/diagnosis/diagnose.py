@@ -1,0 +1,106 @@
+"""From evidence to a diagnosis: which failures are causes, which only follow, and what has to be mended first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from envmgr.diagnosis.evidence import Evidence, Node
+from envmgr.diagnosis.explain import explain
+from envmgr.diagnosis.graph import Graph, graph_of
+from envmgr.diagnosis.masking import mask
+from envmgr.diagnosis.proof import proof
+from envmgr.diagnosis.scene import Scene
+from envmgr.diagnosis.servers import unserved
+from envmgr.diagnosis.signature import Finding
+from envmgr.model.diagnosis import Consequence, Diagnosis, Fault
+
+_WAITING = ("missing", "starting")
+"""May yet come up, or was never asked to: the last to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """A service that is not as it should be, or a server that does not serve the environment."""
+
+    node: Node
+    finding: Finding
+    scene: Scene | None = None
+    """None for a server that is healthy itself."""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.finding.signature in _WAITING
+
+    @property
+    def is_final(self) -> bool:
+        return self.scene is None or self.scene.witness.health.verdict.is_final
+
+
+def diagnose(evidence: Evidence) -> Diagnosis:
+    """Return what is wrong, the first cause first; a diagnosis without a first cause when nothing is."""
+    graph = graph_of(evidence)
+    troubles = tuple(one for one in _troubles(evidence) if _concerns(evidence, graph, one.node))
+    failing = frozenset(one.node for one in troubles)
+    followers = [one for one in troubles if _follows(one, graph, failing)]
+    causes = [one for one in troubles if one not in followers]
+    acting = [one for one in causes if not one.is_waiting]
+    # What merely waits explains nothing as long as anything else does.
+    faults = [_fault(evidence, one) for one in sorted(acting or causes, key=lambda one: _urgency(one, graph))]
+    if troubles and all(one.finding.signature == "missing" for one in troubles) and not evidence.service:
+        faults = [_down(evidence)]
+    return Diagnosis(
+        evidence.stack.target,
+        evidence.service,
+        faults[0] if faults else None,
+        tuple(faults[1:]),
+        tuple(Consequence(*node) for node in graph.sorted(frozenset(one.node for one in followers))),
+    )
+
+
+def _troubles(evidence: Evidence) -> Iterator[_Trouble]:
+    for node, finding in unserved(evidence):
+        yield _Trouble(node, finding)
+    for stack in evidence.stacks:
+        for service in stack.services:
+            witness = evidence.witness((stack.target, service.name))
+            if witness is not None:
+                scene = Scene(evidence, stack, service, witness)
+                yield _Trouble(witness.node, explain(scene), scene)
+
+
+def _concerns(evidence: Evidence, graph: Graph, node: Node) -> bool:
+    """Tell whether a service is the one that was asked about, or below it; below the environment, when all were."""
+    stack = evidence.stack
+    asked = [(stack.target, s.name) for s in stack.services if evidence.service in ("", s.name)]
+    return node in asked or any(node in graph.below(one) for one in asked)
+
+
+def _follows(trouble: _Trouble, graph: Graph, failing: frozenset[Node]) -> bool:
+    """Tell whether something else explains a failure: what its own words point at, or anything below it."""
+    explanation = trouble.finding.explanation
+    if explanation.points_at is not None:
+        return explanation.points_at != trouble.node and explanation.points_at in failing
+    return not explanation.is_own and bool(graph.below(trouble.node) & failing)
+
+
+def _urgency(trouble: _Trouble, graph: Graph) -> tuple[int, bool, bool, Node]:
+    """Sort causes: what others stand on first; of one wave, what is certain before what is not, and has not ended."""
+    is_certain = trouble.finding.explanation.is_own
+    return graph.order.get(trouble.node, -1), not is_certain, not (is_certain or trouble.is_final), trouble.node
+
+
+def _fault(evidence: Evidence, trouble: _Trouble) -> Fault:
+    explanation = trouble.finding.explanation
+    return Fault(
+        trouble.finding.signature,
+        *trouble.node,
+        mask(explanation.sentence, evidence.secrets),
+        proof(evidence, trouble.finding, trouble.scene),
+        explanation.command,
+    )
+
+
+def _down(evidence: Evidence) -> Fault:
+    target = evidence.stack.target
+    return Fault("down", target, "", f"{target} is down: no service of it has a container", (), f"envmgr up {target}")
