@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -199,19 +200,23 @@ ports = {{ web = {port} }}
 """
 
 
-def chatbot_spec(name: str, ports: dict[str, int]) -> str:
-    """Return this repository's own spec under another name, with other ports and subnets, small limits."""
+_PORT = re.compile(r"(?<== )[1-9][0-9]{3}\b(?=[,\n ])")
+
+
+def chatbot_spec(name: str) -> tuple[str, dict[int, int]]:
+    """Return this repository's own spec under another name, and the port on the host that took each port's place."""
     text = (ROOT / "envmgr.toml").read_text()
-    for old, new in (
-        ('name = "shia-chatbot"', f'name = "{name}"\n\n[networks]\nrange = "10.96.0.0/12"'),
-        ("port = 5433", f"port = {ports['postgres']}"),
-        ("port = 6379", f"port = {ports['redis']}"),
-        *((f"app = {8000 + i}", f"app = {ports[f'app{i}']}") for i in range(3)),
-        *((f"flower = {5555 + i}", f"flower = {ports[f'flower{i}']}") for i in range(3)),
-    ):
-        assert old in text, f"{old!r} is not in envmgr.toml"
-        text = text.replace(old, new)
-    return text
+    head = 'name = "shia-chatbot"'
+    assert head in text
+    text = text.replace(head, f'name = "{name}"\n\n[networks]\nrange = "10.96.0.0/12"')
+    lines, moved = [], {}
+    for line in text.splitlines(keepends=True):
+        if re.match(r"ports? = ", line):
+            for port in {int(found) for found in _PORT.findall(line)}:
+                moved[port] = next(free for free in iter(free_port, 0) if free not in moved.values())
+            line = _PORT.sub(lambda found: str(moved[int(found[0])]), line)
+        lines.append(line)
+    return "".join(lines), moved
 
 
 @dataclass
@@ -219,37 +224,34 @@ class Chatbot:
     """The reference system under another name."""
 
     sandbox: Sandbox
-    ports: dict[str, int]
+    ports: dict[int, int]
+    """Port in this repository's spec → port in its place."""
+
+    def at(self, port: int, path: str = "") -> str:
+        """Return a URL by the port that this repository's spec has."""
+        return f"http://127.0.0.1:{self.ports[port]}{path}"
 
     def url(self, environment: str, path: str = "") -> str:
         """Return a URL of an environment's application."""
-        index = ("dev", "stage", "prod").index(environment)
-        return f"http://127.0.0.1:{self.ports[f'app{index}']}{path}"
+        return self.at(8000 + ("dev", "stage", "prod").index(environment), path)
 
     def flower(self, environment: str, path: str = "") -> str:
         """Return a URL of an environment's Flower."""
-        index = ("dev", "stage", "prod").index(environment)
-        return f"http://127.0.0.1:{self.ports[f'flower{index}']}{path}"
+        return self.at(5555 + ("dev", "stage", "prod").index(environment), path)
 
 
 @pytest.fixture(scope="session")
 def chatbot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chatbot]:
     """The reference system: the base and three environments, up for the whole session."""
     one = make_sandbox(tmp_path_factory.mktemp("chatbot") / "project")
-    keys = ["postgres", "redis", *(f"app{i}" for i in range(3)), *(f"flower{i}" for i in range(3))]
-    ports: dict[str, int] = {}
-    for key in keys:
-        port = free_port()
-        while port in ports.values():
-            port = free_port()
-        ports[key] = port
     (one.folder / "examples").mkdir()
     shutil.copytree(
         ROOT / "examples" / "chatbot",
         one.folder / "examples" / "chatbot",
         ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache", ".venv"),
     )
-    (one.folder / "envmgr.toml").write_text(chatbot_spec(one.name, ports))
+    text, ports = chatbot_spec(one.name)
+    (one.folder / "envmgr.toml").write_text(text)
     try:
         result = one.ok("up", "dev", "stage", "prod", "--json", timeout=900)
         (one.folder / "first-up.json").write_text(result.out)
