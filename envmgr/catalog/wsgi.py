@@ -51,7 +51,11 @@ class Wsgi:
             healthcheck=http.python(port, options.health_path),
             probe=probe(application, options),
             target_port=port,
-            variables={"WEB_CONCURRENCY": str(application.workers)},
+            variables={
+                "WEB_CONCURRENCY": str(application.workers),
+                # Where gunicorn 25 and later puts its control socket, else under a home that cannot be written.
+                "XDG_RUNTIME_DIR": "/tmp",  # noqa: S108 - a path inside the container
+            },
             metrics=metrics(options),
         )
 

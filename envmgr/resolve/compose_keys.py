@@ -110,7 +110,7 @@ def check(raw: RawKeys) -> tuple[Problem, ...]:
     """Return everything that is wrong with a service's raw keys."""
     if not raw.table:
         return ()
-    found = [(keys, message, hint) for rule in (_owned, _shapes, _dangers, _unfit) for keys, message, hint in rule(raw)]
+    found = [(keys, message, hint) for rule in (_dangers, _owned, _shapes, _unfit) for keys, message, hint in rule(raw)]
     # A key that is envmgr's needs no word on its shape.
     refused = [keys for keys, _, _ in found]
     first = [one for number, one in enumerate(found) if not any(_is_inside(one[0], k) for k in refused[:number])]
@@ -125,7 +125,7 @@ def weakened(table: Mapping[str, Any]) -> tuple[str, ...]:
         *(f"gets the capability {one}" for one in _listed(table, "cap_add")),
         *(f"runs with {one}" for one in loose),
         *(f"reaches the device {_source(one)}" for one in _listed(table, "devices")),
-        *(f"reaches {_source(one)} of the host" for one in _listed(table, "volumes")),
+        *(f"reaches {_source(one)} of the host" for one in _listed(table, "volumes") if _source(one)),
         *(f"shares {what} with {table[key]}" for key, what in _NAMESPACES.items() if key in table),
         *(
             f"has {key}"
