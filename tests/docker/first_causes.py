@@ -93,15 +93,15 @@ class Broken:
 
     def until(self, service: str, *states: str, target: str | None = None) -> None:
         """Wait until a container is in one of some states."""
-        eventually(lambda: self.inspect(service, target) in states, f"{service} is {' or '.join(states)}", 30)
+        eventually(lambda: self.inspect(service, target) in states, f"{service} is {' or '.join(states)}", 60)
 
     def until_it_crashes(self, service: str, target: str | None = None) -> None:
-        """Wait until a container has been restarted twice."""
+        """Wait until a container has been restarted: a name that nobody has takes seconds to be given up."""
 
         def is_crashing() -> bool:
-            return int(self.inspect(service, target, "{{.RestartCount}}")) >= 2
+            return int(self.inspect(service, target, "{{.RestartCount}}")) >= 1
 
-        eventually(is_crashing, f"{service} is restarted", 30)
+        eventually(is_crashing, f"{service} is restarted", 90)
 
     def restart(self, service: str) -> None:
         """Restart a container that will not come up again."""

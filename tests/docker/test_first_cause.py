@@ -109,6 +109,8 @@ def break_and_ask(sandbox: Sandbox, case: Case) -> Outcome:
         result = sandbox.run("why", case.name, "--json")
         told = result.json if result.code == 5 else {"cause": {"sentence": f"exit {result.code}: {result.err}"}}
         return Outcome(case, told, result.seconds)
+    except AssertionError as error:
+        return Outcome(case, {"cause": {"sentence": f"could not be broken: {error}"}}, 0)
     finally:
         if case.mends is not None:
             case.mends(one)

@@ -153,7 +153,7 @@ WORDS = (
     Words(
         "wrong-architecture",
         _wrong_architecture,
-        r'exec:? "?(?P<program>[^\s":]+)"?: exec format error',
+        r'exec:? "?(?P<program>[^\s":]+)"?: [Ee]xec format error',
         r"(?P<program>/\S+): (?:\d+: |line \d+: )?\x7fELF",
         r"(?P<program>/\S+): (?:\d+: |line \d+: )?(?:.*ELF.*(?:not found|unexpected)|cannot execute binary file)",
         r"[Ee]xec format error",
@@ -199,7 +199,7 @@ WORDS = (
         r"names (?P<path>/\S+), which uid \d+ cannot read",
         r'could not (?:open|read|access|create)(?: \w+)? "(?P<path>/[^"]+)": Permission denied',
         rf"{_COREUTILS}: Permission denied",
-        r"(?P<path>/[^\s:]+): Permission denied",
+        r"(?P<path>/[^\s:'\"]+)['\"]?: Permission denied",
     ),
     Words(
         "missing-file",
@@ -209,7 +209,7 @@ WORDS = (
         r"open (?P<path>/\S+): no such file or directory",
         r"can't open file '(?P<path>[^']+)'",
         r"(?:cannot|can't) open (?P<path>/[^\s:]+): No such file",
-        r"(?P<path>/[^\s:]+): No such file or directory",
+        r"(?P<path>/[^\s:'\"]+)['\"]?: No such file or directory",
     ),
     Words("not-permitted", _not_permitted, r"Operation not permitted(?:: '(?P<path>[^']+)')?"),
     Words(

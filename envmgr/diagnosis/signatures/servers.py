@@ -75,6 +75,7 @@ _WRONG_PASSWORD = (
         "wrong-password",
         _refused_by_redis,
         r"\bWRONGPASS\b|invalid username-password pair|\bNOAUTH\b|Authentication required",
+        r"HELLO must be called with the client already authenticated",
     ),
     Words(
         "wrong-password",
@@ -224,6 +225,8 @@ WORDS = (
         r"database files are incompatible with server",
         r"Can't handle RDB format version",
     ),
+)
+OWN = (
     Words(
         "bad-configuration",
         _bad_configuration,

@@ -8,5 +8,13 @@ FACTS = (*containers.FACTS, *network.FACTS)
 """What the engine knows; before any word."""
 LATER = containers.LATER
 """What the engine knows; after all words, for a program may have said more."""
-WORDS = (*containers.WORDS, *filesystem.WORDS, *servers.WORDS, *network.WORDS, *programs.WORDS)
-"""Of two that fit the same line, the first counts."""
+WORDS = (
+    *containers.WORDS,
+    *filesystem.WORDS,
+    *servers.WORDS,
+    *network.WORDS,
+    *servers.OWN,
+    *programs.WORDS,
+)
+"""Of two that fit the same line, the first counts: who refused before who could not be reached, and what went wrong
+with a file or a name before the configuration that names it."""
