@@ -81,6 +81,12 @@ def propose(
     return _with_remarks(made, tuple(outdated(session, stacks)) if not build else ())
 
 
+def leaving(session: Session, stacks: tuple[Stack, ...], observed: Observed) -> Question:
+    """Return what a plan follows from that only takes things away: nothing is wanted of what goes."""
+    selected: dict[str, Waves] = {stack.target: () for stack in stacks}
+    return Question(session.project.system, observed, selected, {}, {}, session.project.locate)
+
+
 @dataclass(frozen=True, slots=True)
 class _Images:
     """Images that were looked up, each once."""

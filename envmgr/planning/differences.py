@@ -39,11 +39,11 @@ def differences(question: Question, stack: Stack, service: Service, container: C
         return Differences(())
     found = [*_fields(question, stack, service, container, wanted), *labelled]
     found += [] if found or is_same else [_definition(container, wanted)]
-    causes = (
-        Cause(field, old, new, place_of(stack, service, (field, old, new), question.locate))
-        for field, old, new in dict.fromkeys(found)
-    )
-    return Differences(tuple(causes), is_drift=is_same and bool(found))
+    if is_same:
+        # Nothing in the spec has changed, so no line of it is the cause.
+        return Differences(tuple(Cause(*one) for one in dict.fromkeys(found)), is_drift=bool(found))
+    causes = (Cause(*one, place_of(stack, service, one, question.locate)) for one in dict.fromkeys(found))
+    return Differences(tuple(causes))
 
 
 def visited_networks(question: Question, stack: Stack) -> frozenset[str]:
@@ -61,7 +61,7 @@ def _fields(
     ruled = raw.ruled(service.compose)
     unknown = unknown_fields(service, image)
     for field in dict.fromkeys((*want, *have)):
-        if want.get(field) != have.get(field) and field not in unknown and not raw.is_ruled(field, ruled):
+        if want.get(field) != have.get(field) and field not in unknown | ruled:
             yield field, have.get(field), want.get(field)
     if raw.VARIABLES not in ruled:
         yield from _variables(service, container, wanted, question.images.get(container.image_id))

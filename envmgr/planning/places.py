@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from envmgr.model.plan import Place
-from envmgr.model.secret import SecretRef
+from envmgr.model.secret import references
 from envmgr.model.stack import Service, Stack
 from envmgr.planning.inputs import Locate
 
@@ -48,7 +48,7 @@ def place_of(stack: Stack, service: Service, difference: Difference, locate: Loc
 def _declared(stack: Stack, service: Service, name: str) -> str | None:
     """Find what declares a value of the operator's files, or the one that a secret is put together from."""
     contents = {**{mount.name: mount.content for mount in service.secrets}, **service.templated}
-    names = (name, *(part.name for part in contents.get(name, ()) if isinstance(part, SecretRef)))
+    names = (name, *(ref.name for ref in references(contents.get(name, ()))))
     declared = {need.name: need.place for need in stack.needed if need.place}
     return next((declared[one] for one in names if one in declared), None)
 

@@ -9,7 +9,8 @@ from envmgr import naming
 from envmgr.errors import Problem
 from envmgr.model.observed import Container, State
 from envmgr.model.plan import Action, Cause, Plan, Remark, Step, Subject
-from envmgr.model.stack import Service, Stack
+from envmgr.model.secret import references
+from envmgr.model.stack import Grant, Service, Stack
 from envmgr.planning.inputs import Question
 from envmgr.planning.leftovers import Leftover, containers_of, leftovers
 from envmgr.planning.losses import disturbed, loss_of_unknown
@@ -76,18 +77,25 @@ def _volumes(question: Question, stack: Stack, services: tuple[Service, ...]) ->
 def _grants(stack: Stack, containers: tuple[Step, ...]) -> Iterator[Step]:
     """Say what is made inside servers, where a snapshot gives reason to; every `up` makes sure of all of it anyhow."""
     for grant in stack.grants:
-        reason = _reason_to_provision(stack, grant.server, containers)
-        if reason:
+        fresh = [(stack.service(s.name), s) for s in containers if s.action in _FRESH and _uses(stack, s.name, grant)]
+        if any(step.action is Action.CREATE for _, step in fresh):
+            yield Step(stack.target, Subject.GRANT, grant.title, Action.PROVISION)
+        elif any(_has_new_password(service, step, grant) for service, step in fresh):
+            reason = "its password has changed"
             yield Step(stack.target, Subject.GRANT, grant.title, Action.PROVISION, reason=reason)
 
 
-def _reason_to_provision(stack: Stack, server: str, containers: tuple[Step, ...]) -> str:
-    fresh = {step.name: step for step in containers if step.action in _FRESH}
-    users = [s for s in stack.services if server in s.uses or any(d.service == server for d in s.depends_on)]
-    if any(fresh[s.name].action is Action.CREATE for s in users if s.name in fresh):
-        return "made, or made sure of, before what uses it starts"
-    changed = [cause.field for s in users if s.name in fresh for cause in fresh[s.name].causes]
-    return "its password may be another one" if any(field.startswith("secrets.") for field in changed) else ""
+def _uses(stack: Stack, name: str, grant: Grant) -> bool:
+    service = stack.service(name)
+    return grant.server in service.uses or any(need.service == grant.server for need in service.depends_on)
+
+
+def _has_new_password(service: Service, step: Step, grant: Grant) -> bool:
+    """Tell whether a value that changes is put together from the password that opens the grant."""
+    passwords = {ref.name for template in grant.ensure.variables.values() for ref in references(template)}
+    contents = {**{mount.name: mount.content for mount in service.secrets}, **service.templated}
+    changed = [cause.field.partition(".")[2] for cause in step.causes if cause.old is None and cause.new is None]
+    return any(ref.name in passwords for name in changed for ref in references(contents.get(name, ())))
 
 
 def _connections(question: Question, stack: Stack) -> Iterator[Step]:

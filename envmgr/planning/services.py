@@ -12,7 +12,6 @@ from envmgr.planning.inputs import Question
 from envmgr.planning.leftovers import containers_of
 from envmgr.planning.losses import disturbed, loss_of_fewer, loss_of_replacing
 from envmgr.planning.places import place_of
-from envmgr.planning.raw import is_ruled, ruled
 
 _STOPPED = (State.CREATED, State.EXITED, State.DEAD, State.REMOVING)
 
@@ -97,7 +96,7 @@ def _state(container: Container) -> str:
 
 
 def _number(question: Question, stack: Stack, service: Service, count: int) -> Iterator[Cause]:
-    if count != service.replicas and not is_ruled("replicas", ruled(service.compose)):
+    if count != service.replicas:
         old, new = str(count), str(service.replicas)
         yield Cause("replicas", old, new, place_of(stack, service, ("replicas", old, new), question.locate))
 
