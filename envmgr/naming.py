@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 """Projects, environments and services: what Compose, DNS and a registry path all accept."""
@@ -30,6 +31,8 @@ LABEL_SERVICE = "envmgr.service"
 LABEL_KIND = "envmgr.kind"
 LABEL_HASH = "envmgr.hash"
 """Hash of the resolved service and its configuration files. On containers only: a changed label recreates them."""
+LABEL_CONFIGS = "envmgr.configs"
+"""On containers: `PATH:hash` of each rendered file that they mount."""
 LABEL_JOB = "envmgr.job"
 LABEL_STAND_IN = "envmgr.stand-in"
 """On images, and so on their containers: what answers there in place of the real server."""
@@ -47,7 +50,7 @@ LABEL_RECIPE = "envmgr.recipe"
 
 REVISION = "ENVMGR_REVISION"
 """Variable in each service's env file that changes with any of its variables and secrets: Compose sees a changed env
-file, and does not see a changed secret file."""
+file, and does not see a changed secret file. It is a list of `NAME:digest`, one for each of them."""
 
 
 def slug(text: str) -> str:
@@ -106,3 +109,14 @@ def sql_name(text: str) -> str:
 def short_hash(data: bytes, length: int = 12) -> str:
     """Return the first hexadecimal digits of a SHA-256."""
     return hashlib.sha256(data).hexdigest()[:length]
+
+
+def revised(revision: str) -> dict[str, str]:
+    """Read a list of `NAME:digest`; what is not written so names nothing."""
+    pairs = (part.rpartition(":") for part in revision.split(","))
+    return {name: digest for name, _, digest in pairs if name}
+
+
+def revision(digests: Mapping[str, str]) -> str:
+    """Write a list of `NAME:digest`, in order of name."""
+    return ",".join(f"{name}:{digest}" for name, digest in sorted(digests.items()))

@@ -14,9 +14,12 @@ import pytest
 from envmgr.errors import EngineError
 from envmgr.health import probe, wait
 from envmgr.model.observed import Container, ExecResult, State
+from envmgr.model.plan import Plan
 from envmgr.model.progress import Caution, Message, Note, Step
 from envmgr.model.result import UpResult
 from envmgr.operations import up as up_module
+from envmgr.operations.plan import PlanOptions
+from envmgr.operations.plan import plan as make_plan
 from envmgr.operations.project import open_project
 from envmgr.operations.session import Session
 from envmgr.operations.up import UpOptions, up
@@ -146,6 +149,8 @@ class House:
     servers: Servers
     locks: Path
     said: list[Message] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+    """What `up` has shown, each time."""
 
     def session(self) -> Session:
         """Begin a command: everything is read anew."""
@@ -165,7 +170,16 @@ class House:
     def up(self, *names: str, **options: Any) -> UpResult:
         """Bring targets up; what was said and called before is forgotten."""
         self.forget()
-        return up(self.session(), names or ("dev",), UpOptions(**options))
+        return up(self.session(), names or ("dev",), UpOptions(**options), self.agree)
+
+    def agree(self, plan: Plan) -> None:
+        """Keep what was shown, and agree to everything."""
+        self.plans.append(plan)
+
+    def plan(self, *names: str, **options: Any) -> Plan:
+        """Return what `up` would do; what was said and called before is forgotten."""
+        self.forget()
+        return make_plan(self.session(), names, PlanOptions(**options))
 
     def forget(self) -> None:
         """Forget what was said, called and asked."""

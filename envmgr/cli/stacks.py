@@ -10,7 +10,8 @@ import click
 from envmgr.cli.session import session
 
 if TYPE_CHECKING:
-    from envmgr.model.result import DownResult, Loss
+    from envmgr.model.plan import Plan
+    from envmgr.model.result import DownResult
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
@@ -22,12 +23,22 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
     "--images", type=click.Choice(["registry", "recipes"]), help="Where server images come from on a fresh host."
 )
 @click.option("--new-secrets", is_flag=True, help="Make new passwords although the target already has data.")
+@click.option("--yes", is_flag=True, help="Do not ask before a protected environment is cut; for machines.")
 @json_option
 @click.pass_obj
-def up(file: str, targets: tuple[str, ...], build: bool, images: str | None, new_secrets: bool, as_json: bool) -> None:
-    """Bring targets up and prove them healthy.
+def up(
+    file: str,
+    targets: tuple[str, ...],
+    build: bool,
+    images: str | None,
+    new_secrets: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Show what will change, do it, and prove that everything is healthy.
 
-    The base comes up first when it is down. What is already as the spec says is left alone.
+    The base comes up first when it is down. What is already as the spec says is left alone. Asks before containers of a
+    protected environment that runs are replaced, or servers that it uses.
 
     \b
     envmgr up dev            one environment
@@ -42,7 +53,7 @@ def up(file: str, targets: tuple[str, ...], build: bool, images: str | None, new
 
     with session(file, as_json=as_json) as one:
         options = UpOptions(build, Source(images) if images else None, new_secrets)
-        result = operate(one, targets, options)
+        result = operate(one, targets, options, _agreement(yes=yes, as_json=as_json))
     write_up(result, as_json=as_json)
 
 
@@ -62,7 +73,7 @@ def down(file: str, targets: tuple[str, ...], as_json: bool) -> None:
     from envmgr.report.results import write_down
 
     with session(file, as_json=as_json) as one:
-        result = operate(one, targets)
+        result = operate(one, targets, lambda plan: _show(plan, as_json=as_json))
     write_down(result, as_json=as_json)
 
 
@@ -104,23 +115,61 @@ def destroy(file: str, targets: tuple[str, ...], protected: bool, yes: bool, as_
     results: list[DownResult] = []
     try:
         with session(file, as_json=as_json, is_quiet=not as_json and not yes) as one:
-            results.extend(operate(one, targets, _confirmation(yes, protected), protected=protected))
+            results.extend(
+                operate(one, targets, _confirmation(yes=yes, protected=protected, as_json=as_json), protected=protected)
+            )
     finally:
         # What is gone is gone, also when the next one fails.
         for result in results:
             write_down(result, as_json=as_json, verb="destroyed")
 
 
-def _confirmation(yes: bool, protected: bool) -> Callable[[str, tuple[Loss, ...]], None]:
+def _show(plan: Plan, *, as_json: bool) -> None:
+    """Show what is about to happen, unless it is nothing."""
+    import sys
+    from dataclasses import replace
+
+    from envmgr.report.plan import plan_fields, write_plan
+    from envmgr.report.results import write_json
+
+    if as_json and not plan.is_empty:
+        write_json(**plan_fields(plan))
+    elif not plan.is_empty:
+        # The operation itself says what is left alone.
+        write_plan(replace(plan, kept=(), remarks=()), sys.stderr)
+
+
+def _agreement(*, yes: bool, as_json: bool) -> Callable[[Plan], None]:
     import sys
 
     from envmgr.errors import UsageError
-    from envmgr.report.results import write_losses
 
-    def confirm(target: str, losses: tuple[Loss, ...]) -> None:
+    def agree(plan: Plan) -> None:
+        _show(plan, as_json=as_json)
+        if yes or not plan.disturbs:
+            return
+        cut = ", ".join(plan.disturbs)
+        if not sys.stdin.isatty():
+            again = " ".join(["envmgr", *sys.argv[1:], "--yes"])
+            what = f"this cuts {cut}, which is protected and runs, and there is no terminal to ask on"
+            raise UsageError(what, state="Nothing was changed.", help=again)
+        if not click.confirm(f"This cuts {cut}, which is protected and runs. Go on?", default=False, err=True):
+            raise UsageError("not agreed to", state="Nothing was changed.")
+
+    return agree
+
+
+def _confirmation(*, yes: bool, protected: bool, as_json: bool) -> Callable[[str, Plan], None]:
+    import sys
+
+    from envmgr.errors import UsageError
+
+    def confirm(target: str, plan: Plan) -> None:
         again = f"envmgr destroy {target}{' --protected' if protected else ''}"
         state = f"Nothing of {target} was deleted."
-        write_losses(target, losses)
+        _show(plan, as_json=as_json)
+        if plan.is_empty:
+            click.echo(f"{target} has no data and no container.", err=True)
         if yes:
             return
         if not sys.stdin.isatty():

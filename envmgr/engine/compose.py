@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from envmgr.engine.protocol import Recreate
+
 VERSION = ("compose", "version", "--short")
 NO_ENV_FILE = "/dev/null"
 """A `.env` beside the documents is neither the spec's nor rendered, and Compose would obey the COMPOSE_* in it."""
 
 
+_RECREATE = {Recreate.NEVER: ("--no-recreate",), Recreate.CHANGED: (), Recreate.ALWAYS: ("--force-recreate",)}
+
+
 def up(
-    files: tuple[Path, ...], compose_project: str, services: tuple[str, ...], scales: Mapping[str, int]
+    files: tuple[Path, ...],
+    compose_project: str,
+    services: tuple[str, ...],
+    scales: Mapping[str, int],
+    recreate: Recreate,
 ) -> tuple[str, ...]:
     """Create and start.
 
@@ -19,7 +28,7 @@ def up(
     did not make), and no `--wait`: it takes a crash loop for healthy.
     """
     scaled = tuple(part for service, number in sorted(scales.items()) for part in ("--scale", f"{service}={number}"))
-    options = ("up", "-d", "--no-deps", "--no-build", "--pull", "never", *scaled)
+    options = ("up", "-d", "--no-deps", "--no-build", "--pull", "never", *_RECREATE[recreate], *scaled)
     return (*_project(files, compose_project), *options, *services)
 
 

@@ -26,7 +26,7 @@ from envmgr.engine import (
 from envmgr.engine.api import Api
 from envmgr.engine.context import Endpoint, find_endpoint
 from envmgr.engine.events import Events, subscribe
-from envmgr.engine.protocol import BuildRequest, OnLine
+from envmgr.engine.protocol import BuildRequest, OnLine, Recreate
 from envmgr.model.observed import ExecResult, HealthRun, Host, ImageInfo, Incident, Observed
 from envmgr.model.stack import Network
 
@@ -192,9 +192,11 @@ class DockerEngine:
         *,
         deadline: float,
         scales: Mapping[str, int] | None = None,
+        recreate: Recreate = Recreate.CHANGED,
     ) -> None:
         """Create and start services."""
-        self._compose("up", compose_project, compose.up(files, compose_project, services, scales or {}), deadline)
+        args = compose.up(files, compose_project, services, scales or {}, recreate)
+        self._compose("up", compose_project, args, deadline)
 
     def compose_down(
         self,

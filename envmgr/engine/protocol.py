@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from envmgr.model.observed import Event, ExecResult, HealthRun, Host, ImageInfo, Incident, Observed
 from envmgr.model.stack import Network
+
+
+class Recreate(StrEnum):
+    """Which containers of a service Compose may replace."""
+
+    NEVER = "never"
+    """It creates what is missing and starts what is stopped."""
+    CHANGED = "changed"
+    """Those that were made from another definition or image."""
+    ALWAYS = "always"
+    """All: Compose sees nothing of what somebody changed by hand."""
+
 
 OnLine = Callable[[str], None]
 """Called with each line of a long command's output, as it comes."""
@@ -160,6 +173,7 @@ class Engine(Protocol):
         *,
         deadline: float,
         scales: Mapping[str, int] | None = None,
+        recreate: Recreate = Recreate.CHANGED,
     ) -> None:
         """Create, recreate and start services, all when none is named; neither waits, pulls, builds nor removes.
 

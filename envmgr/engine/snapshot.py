@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from envmgr import naming
+from envmgr.engine import settings
 from envmgr.errors import EngineError
 from envmgr.model.observed import (
     Container,
@@ -59,10 +60,11 @@ def container(inspected: Document) -> Container:
         labels=labels,
         networks=_aliases(inspected),
         ports=_held_ports(inspected),
-        revision=_variable(config, naming.REVISION),
+        revision=settings.variables(config).get(naming.REVISION, ""),
         error=state.get("Error", ""),
         memory_limit=limits.get("Memory") or 0,
         cpu_limit=(limits.get("NanoCpus") or 0) / 1e9,
+        settings=settings.of_container(config, limits),
     )
 
 
@@ -82,17 +84,33 @@ def network(listed: Document) -> ObservedNetwork:
     blocks = (listed.get("IPAM") or {}).get("Config") or ()
     labels = _labels(listed)
     subnets = tuple(block["Subnet"] for block in blocks if block.get("Subnet"))
-    return ObservedNetwork(listed["Name"], subnets, labels, labels.get(COMPOSE_PROJECT, ""))
+    return ObservedNetwork(
+        name=listed["Name"],
+        subnets=subnets,
+        labels=labels,
+        compose_project=labels.get(COMPOSE_PROJECT, ""),
+        driver=listed.get("Driver", ""),
+        is_internal=listed.get("Internal", False),
+        options=listed.get("Options") or {},
+    )
 
 
 def volume(listed: Document) -> ObservedVolume:
     """Read a volume."""
-    return ObservedVolume(listed["Name"], _labels(listed))
+    return ObservedVolume(listed["Name"], _labels(listed), listed.get("Driver", ""), listed.get("Options") or {})
 
 
 def image(inspected: Document) -> ImageInfo:
     """Read an image."""
-    return ImageInfo(inspected["Id"], _labels(inspected.get("Config") or {}))
+    config = inspected.get("Config") or {}
+    return ImageInfo(
+        id=inspected["Id"],
+        labels=_labels(config),
+        command=tuple(config.get("Cmd") or ()),
+        variables=settings.variables(config),
+        healthcheck=settings.healthcheck(config),
+        stop_signal=config.get("StopSignal") or "",
+    )
 
 
 def health_runs(inspected: Document) -> tuple[HealthRun, ...]:
@@ -158,8 +176,3 @@ def _held_ports(inspected: Document) -> tuple[HostPort, ...]:
 
 def _in_order(ports: Iterable[HostPort]) -> tuple[HostPort, ...]:
     return tuple(sorted(set(ports), key=lambda port: (port.port, port.protocol, port.host_ip)))
-
-
-def _variable(config: Document, name: str) -> str:
-    found = (entry.partition("=")[2] for entry in config.get("Env") or () if entry.startswith(f"{name}="))
-    return next(found, "")

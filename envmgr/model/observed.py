@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from envmgr import naming
+from envmgr.model.stack import Healthcheck, Publication
 
 
 class State(StrEnum):
@@ -46,6 +47,61 @@ class HostPort:
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A named volume, or a file of the host, inside a container."""
+
+    source: str
+    """Name of the volume; empty for a file of the host, which has another path in each checkout."""
+    target: str
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedHealthcheck:
+    """A healthcheck as the engine has it."""
+
+    check: Healthcheck
+    start_seconds: float = 0
+    """In which a failure does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a container was made, as far as a service of the spec can say it."""
+
+    command: tuple[str, ...] = ()
+    user: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Without those that came from the operator's files, whose names stand in `ENVMGR_REVISION`."""
+    healthcheck: ObservedHealthcheck | None = None
+    ports: tuple[Publication, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    """Path → options."""
+    cpus: float = 0
+    memory: int = 0
+    """Bytes; 0 is none, here and below."""
+    memory_reserved: int = 0
+    pids: int = 0
+    shm: int = 0
+    restart: str = "no"
+    stop_signal: str = ""
+    """Empty: the image's, or SIGTERM."""
+    stop_seconds: int | None = None
+    """None: the engine's own 10."""
+    is_read_only: bool = False
+    has_init: bool = False
+    dropped: tuple[str, ...] = ()
+    """Capabilities."""
+    added: tuple[str, ...] = ()
+    security: tuple[str, ...] = ()
+    gpus: str = ""
+    """A number, `all`, or empty."""
+    logging: Mapping[str, str] = field(default_factory=dict)
+    """The driver under the empty key, and its options."""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """One container of this project, inspected."""
 
@@ -75,6 +131,7 @@ class Container:
     memory_limit: int = 0
     """Bytes; 0 is none."""
     cpu_limit: float = 0.0
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +151,9 @@ class ObservedNetwork:
     subnets: tuple[str, ...]
     labels: Mapping[str, str]
     compose_project: str = ""
+    driver: str = "bridge"
+    is_internal: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +162,8 @@ class ObservedVolume:
 
     name: str
     labels: Mapping[str, str]
+    driver: str = "local"
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +214,11 @@ class ImageInfo:
 
     id: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    """What it runs when nobody says otherwise; this and what follows, a container inherits."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    healthcheck: ObservedHealthcheck | None = None
+    stop_signal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

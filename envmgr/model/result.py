@@ -125,11 +125,3 @@ class ImageFile:
     images: tuple[str, ...]
     size: int
     """Bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """One thing that `destroy` would delete."""
-
-    what: str
-    amount: str

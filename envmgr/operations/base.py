@@ -7,10 +7,11 @@ from contextlib import suppress
 from envmgr import naming
 from envmgr.errors import EnvmgrError
 from envmgr.model.observed import Observed, State
+from envmgr.model.plan import Step
 from envmgr.model.stack import Grant, Service, Stack
 from envmgr.operations.image_source import Source, create_volumes, server_volumes
 from envmgr.operations.session import Session
-from envmgr.operations.start import Started, desired, start
+from envmgr.operations.start import Started, remove, start
 from envmgr.operations.values import Values, is_password_of, lost, store_generated
 from envmgr.secrets.deliver import deliver
 
@@ -25,13 +26,11 @@ def bring_base_up(
     services: tuple[Service, ...],
     values: Values,
     source: Source,
+    steps: tuple[Step, ...],
     *,
-    is_asked_for: bool,
     new_secrets: bool,
 ) -> Started:
-    """Bring services of the base up, prove them, and connect them to every environment's network that exists.
-
-    Unless it `is_asked_for`, what runs of it is left alone: bringing one environment up never disturbs another.
+    """Carry out the plan's steps for the base, prove its services, and connect them to every environment's network.
 
     Raises: `SpecError` when its passwords are missing although its volumes exist; `NotHealthyError`.
     """
@@ -42,11 +41,11 @@ def bring_base_up(
     if not new_secrets:
         _refuse_lost(session, base, values, observed)
     values = store_generated(session, base, values)
-    revisions = deliver(session.project.folder, base, values.plain(base), session.vault)
+    deliver(session.project.folder, base, values.plain(base), session.vault)
     create_volumes(session, base, observed, source)
-    wanted = desired(session, base, revisions, source)
     try:
-        started = start(session, base, services, wanted, source, keeps_running=not is_asked_for)
+        remove(session, base, steps)
+        started = start(session, base, services, steps, source)
     except (EnvmgrError, KeyboardInterrupt):
         # One server that fails must not take those that were recreated beside it away from the environments.
         with suppress(EnvmgrError):

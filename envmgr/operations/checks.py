@@ -151,12 +151,7 @@ def _subnets(stack: Stack, observed: Observed) -> Iterable[Problem]:
         wanted = ipaddress.IPv4Network(network.subnet)
         for other in observed.networks:
             overlapping = [s for s in other.subnets if _overlaps(wanted, s)]
-            if other.name == network.name and other.subnets and network.subnet not in other.subnets:
-                yield Problem(
-                    f"network {network.name} exists with {', '.join(other.subnets)}; the spec wants {network.subnet}",
-                    hint=f"take the stack down first: envmgr down {stack.target}",
-                )
-            elif other.name != network.name and overlapping:
+            if other.name != network.name and overlapping:
                 yield Problem(
                     f"subnet {network.subnet} of {network.name} overlaps {overlapping[0]} of network {other.name}",
                     path="networks.range" if stack.is_base else f"environments.{stack.target}.subnet",

@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator
 from envmgr import naming
 from envmgr.errors import EngineError, UsageError
 from envmgr.model.observed import State
-from envmgr.model.result import DownResult, Loss
+from envmgr.model.plan import Plan
+from envmgr.model.result import DownResult
 from envmgr.model.stack import Grant, Stack
 from envmgr.operations.down import refuse_under_environments, take_down
 from envmgr.operations.interruption import interruptible
 from envmgr.operations.ownership import is_inside
+from envmgr.operations.plan import leaving
 from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.values import vault_of
+from envmgr.planning.leaving import plan_destroy
 from envmgr.secrets.deliver import withdraw
 
-Confirm = Callable[[str, tuple[Loss, ...]], None]
-"""(target, losses) → returns when the operator agrees, raises otherwise."""
+Confirm = Callable[[str, Plan], None]
+"""(target, what goes) → returns when the operator agrees, raises otherwise."""
 
 
 def destroy(session: Session, targets: tuple[str, ...], confirm: Confirm, *, protected: bool) -> Iterator[DownResult]:
@@ -48,26 +51,22 @@ def _destroy(session: Session, stack: Stack, confirm: Confirm) -> DownResult:
     with session.locks.acquire_all(tuple(one.target for one in locked)):
         if stack.is_base:
             refuse_under_environments(session, session.observe(), besides=())
-        confirm(stack.target, losses(session, stack))
+        confirm(stack.target, what_goes(session, stack))
         again = f"envmgr destroy {stack.target}{' --protected' if stack.is_protected else ''}"
         with interruptible(session, (stack,), again), session.locks.acquire(naming.INFRA, wait=BASE_WAIT):
             return _delete(session, stack)
 
 
-def losses(session: Session, stack: Stack) -> tuple[Loss, ...]:
-    """Return what would be lost.
+def what_goes(session: Session, stack: Stack) -> Plan:
+    """Return what would be deleted, data with its amount.
 
     Raises: `EngineError` when a shared server that holds data of it does not run.
     """
-    observed = session.observe()
-    names = {volume.name for volume in stack.volumes}
-    found = [Loss(f"volume {v.name}", "all its data") for v in observed.volumes if v.name in names]
-    found += [Loss(f"container {c.name}", "") for c in observed.of(stack.compose_project)]
     grants = _outside(session, stack)
     _require_servers(session, stack, grants)
     provisioner = session.provisioner()
-    found += [Loss(g.title, provisioner.measure(g)) for g in grants if provisioner.exists(g)]
-    return tuple(found)
+    owned = {grant.title: provisioner.measure(grant) for grant in grants if provisioner.exists(grant)}
+    return plan_destroy(leaving(session, (stack,), session.observe()), owned)
 
 
 def _outside(session: Session, stack: Stack) -> tuple[Grant, ...]:

@@ -207,11 +207,12 @@ class _Collector:
 
     def _expected_revisions(self) -> dict[tuple[str, str], str]:
         """Return what the containers would carry if they were started with the values of now."""
-        folder, vault = self.session.project.folder, self.session.vault
-        return {
-            (self.stack.target, name): revision
-            for name, revision in revisions(folder, self.stack, plain_of(self.session, self.stack), vault).items()
-        }
+        folder, vault, stack = self.session.project.folder, self.session.vault, self.stack
+        try:
+            carried = revisions(folder, stack, plain_of(self.session, stack), vault)
+        except EnvmgrError:
+            return {}  # what cannot be delivered explains nothing that runs
+        return {(stack.target, name): revision for name, revision in carried.items()}
 
     def _holders(self, witnesses: tuple[Witness, ...]) -> dict[int, str]:
         """Name the processes that hold ports which services of this stack could not get."""

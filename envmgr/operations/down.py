@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from envmgr import naming
 from envmgr.errors import EngineError, UsageError
 from envmgr.model.observed import Container, Observed
+from envmgr.model.plan import Plan
 from envmgr.model.result import DownResult
 from envmgr.model.stack import Stack
 from envmgr.operations.base import disconnect
 from envmgr.operations.interruption import interruptible
+from envmgr.operations.plan import leaving
 from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.start import remove_leftovers
+from envmgr.planning.leaving import plan_down
 
+Show = Callable[[Plan], None]
 _SECONDS = 60
 """For Compose itself, besides the services' own time to stop."""
 
 
-def down(session: Session, names: tuple[str, ...]) -> DownResult:
+def down(session: Session, names: tuple[str, ...], show: Show = lambda _plan: None) -> DownResult:
     """Stop and remove the containers and networks of some targets, or some services of one target.
+
+    What goes is shown first.
 
     Raises: `UsageError` when the base would be taken from under an environment that runs.
     """
@@ -33,11 +40,16 @@ def down(session: Session, names: tuple[str, ...]) -> DownResult:
     with session.locks.acquire_all(tuple(s.target for s in locked)), interruptible(session, stacks, again):
         if takes_base:
             refuse_under_environments(session, session.observe(), besides=targets)
+        show(plan_down(leaving(session, (*environments, *_base(stacks)), session.observe()), services))
         removed = [name for stack in environments for name in take_down(session, stack, services)]
         if takes_base and session.project.system.base.services:
             with session.locks.acquire(naming.INFRA, wait=BASE_WAIT):
                 removed += take_down(session, session.project.system.base, services)
     return DownResult(tuple(s.target for s in stacks), tuple(removed), _kept(session, stacks))
+
+
+def _base(stacks: tuple[Stack, ...]) -> tuple[Stack, ...]:
+    return tuple(stack for stack in stacks if stack.is_base)
 
 
 def refuse_under_environments(session: Session, observed: Observed, besides: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from envmgr import naming
-from envmgr.errors import EngineError, PreflightError, Problem, UsageError
+from envmgr.errors import EngineError, UsageError
 from envmgr.model.observed import Observed, ObservedVolume
 from envmgr.model.stack import Image, Stack, Volume
 from envmgr.operations.build_context import starts_from, tree_hash
@@ -90,32 +90,6 @@ def from_outside(session: Session, image: Image) -> tuple[str, ...]:
         return ()
     starts = starts_from(session.project.folder / image.build.context / image.build.dockerfile)
     return tuple(official for official in session.project.system.substitutes if official in starts)
-
-
-def check_volumes(session: Session, observed: Observed, source: Source) -> None:
-    """Refuse to open a volume with an image of the other source or another major version.
-
-    Raises: `PreflightError`.
-    """
-    found = {volume.name: volume.labels for volume in observed.volumes}
-    problems = []
-    for stack, volume in ((one, volume) for one in session.project.system.stacks for volume in _of_servers(one)):
-        labels = found.get(volume.name, {})
-        service = stack.service(volume.service)
-        major = service.image.major
-        written = labels.get(naming.LABEL_MAJOR, major)
-        if written != major:
-            problems.append(
-                Problem(
-                    f"volume {volume.name} was written by version {written}, the spec says {major}",
-                    path=service.places.get("version", f"{naming.INFRA}.{volume.service}.version"),
-                    hint=f'set version back to "{written}"; the data stays as it is',
-                )
-            )
-        if labels.get(naming.LABEL_SOURCE, source) != source:
-            problems.append(Problem(f"volume {volume.name} was written by images from {labels[naming.LABEL_SOURCE]}"))
-    if problems:
-        raise PreflightError("the start was refused", tuple(problems), state="Nothing was started.")
 
 
 def create_volumes(session: Session, stack: Stack, observed: Observed, source: Source) -> None:

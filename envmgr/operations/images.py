@@ -9,11 +9,13 @@ from pathlib import Path
 from envmgr import naming
 from envmgr.engine.protocol import BuildRequest
 from envmgr.errors import EngineError
+from envmgr.model.plan import Action
 from envmgr.model.progress import Output
 from envmgr.model.stack import Build, Image, Stack
 from envmgr.operations.build_context import tree_hash
 from envmgr.operations.image_source import Source, from_outside
 from envmgr.operations.session import Session
+from envmgr.planning.inputs import ImageWork
 from envmgr.spec.recipes import Recipe, in_order
 
 
@@ -38,12 +40,17 @@ def images_of(stacks: tuple[Stack, ...]) -> tuple[Image, ...]:
 
 def pull_images(session: Session, stacks: tuple[Stack, ...], source: Source) -> tuple[str, ...]:
     """Fetch what no recipe stands in for and is not there; return what was fetched."""
-    wanted = [one.reference for one in images_of(stacks) if one.build is None]
-    missing = [name for name in wanted if effective(session, name, source) == name and not session.engine.image(name)]
+    missing = _missing(session, stacks, source)
     for reference in missing:
         session.step("", f"pulling {reference}")
         session.engine.pull(reference, _listener(session))
-    return tuple(missing)
+    return missing
+
+
+def _missing(session: Session, stacks: tuple[Stack, ...], source: Source) -> tuple[str, ...]:
+    wanted = [one.reference for one in images_of(stacks) if one.build is None]
+    mine = (name for name in wanted if effective(session, name, source) == name)
+    return tuple(name for name in mine if not session.engine.image(name))
 
 
 def build_images(session: Session, stacks: tuple[Stack, ...], source: Source, *, force: bool) -> tuple[str, ...]:
@@ -68,15 +75,6 @@ def nothing_started() -> Iterator[None]:
         ) from error
 
 
-def effective_ids(session: Session, stack: Stack, source: Source) -> dict[str, str]:
-    """Return the id of the image that each service's containers should run."""
-    ids = {}
-    for service in stack.services:
-        info = session.engine.image(effective(session, service.image.reference, source))
-        ids[service.name] = info.id if info else ""
-    return ids
-
-
 def effective(session: Session, reference: str, source: Source) -> str:
     """Return the image that really runs in the place of a reference."""
     if source is Source.REGISTRY:
@@ -87,17 +85,26 @@ def effective(session: Session, reference: str, source: Source) -> str:
 def build_recipes(session: Session, stacks: tuple[Stack, ...]) -> tuple[str, ...]:
     """Build the recipe images that stacks need and that are not there as their recipes say; return their names."""
     recipes = session.project.recipes
+    stale = _stale_recipes(session, stacks)
+    for name, digest in stale.items():
+        _build_recipe(session, name, recipes[name], digest)
+    return tuple(recipes[name].image for name in stale)
+
+
+def _stale_recipes(session: Session, stacks: tuple[Stack, ...]) -> dict[str, str]:
+    """Return the recipes to build, in order, with the hash of what each is built from."""
+    recipes = session.project.recipes
     wanted = {name for image in images_of(stacks) for name in from_outside(session, image)}
     names = tuple(name for name, recipe in recipes.items() if recipe.replaces in wanted)
     hashes: dict[str, str] = {}
-    built = []
     for name in in_order(dict(recipes), names):
         hashes[name] = _recipe_hash(session, recipes[name], hashes)
-        found = session.engine.image(recipes[name].image)
-        if found is None or found.labels.get(naming.LABEL_CONTEXT) != hashes[name]:
-            _build_recipe(session, name, recipes[name], hashes[name])
-            built.append(recipes[name].image)
-    return tuple(built)
+    return {name: digest for name, digest in hashes.items() if not _is_current(session, recipes[name].image, digest)}
+
+
+def _is_current(session: Session, reference: str, digest: str) -> bool:
+    found = session.engine.image(reference)
+    return found is not None and found.labels.get(naming.LABEL_CONTEXT) == digest
 
 
 def _recipe_hash(session: Session, recipe: Recipe, hashes: dict[str, str]) -> str:
@@ -120,18 +127,8 @@ def _build_recipe(session: Session, name: str, recipe: Recipe, digest: str) -> N
 def _build(session: Session, image: Image, build: Build, source: Source, *, force: bool) -> bool:
     """Build one image unless it is there, and tell whether it was built."""
     folder = session.project.folder / build.context
-    if not (folder / build.dockerfile).is_file():
-        raise EngineError(
-            f"{build.context}/{build.dockerfile} does not exist",
-            state="Nothing was started.",
-            help=f"Correct builds.{build.name} in the spec.",
-        )
-    digest = tree_hash(folder)
-    found = session.engine.image(image.reference)
-    is_current = found is not None and found.labels.get(naming.LABEL_CONTEXT) == digest
-    if found is not None and (is_current or not force):
-        if not is_current:
-            session.note("", f"{image.reference} was built from older source; --build makes a new one")
+    reason, digest = _reason_to_build(session, image, build, force=force)
+    if not reason:
         return False
     session.step("", f"building {image.reference} from {build.context}")
     contexts = session.project.system.substitutes if source is Source.RECIPES else {}
@@ -148,6 +145,47 @@ def _build(session: Session, image: Image, build: Build, source: Source, *, forc
         _listener(session),
     )
     return True
+
+
+def _reason_to_build(session: Session, image: Image, build: Build, *, force: bool) -> tuple[str, str]:
+    """Return why an image has to be built, empty when it has not, and the hash of what it would be built from."""
+    folder = session.project.folder / build.context
+    if not (folder / build.dockerfile).is_file():
+        raise EngineError(
+            f"{build.context}/{build.dockerfile} does not exist",
+            state="Nothing was started.",
+            help=f"Correct builds.{build.name} in the spec.",
+        )
+    digest = tree_hash(folder)
+    if session.engine.image(image.reference) is None:
+        return "it is not there", digest
+    is_stale = force and not _is_current(session, image.reference, digest)
+    return (f"the source in {build.context} has changed" if is_stale else ""), digest
+
+
+def image_work(session: Session, stacks: tuple[Stack, ...], source: Source, *, build: bool) -> tuple[ImageWork, ...]:
+    """Return what `ensure_images` would build and pull; nothing is done."""
+    recipes = _stale_recipes(session, stacks) if source is Source.RECIPES else {}
+    with nothing_started():
+        reasons = {
+            one.reference: _reason_to_build(session, one, one.build, force=build)[0]
+            for one in images_of(stacks)
+            if one.build
+        }
+    return (
+        *(ImageWork(session.project.recipes[name].image, Action.BUILD, "its recipe is new") for name in recipes),
+        *(ImageWork(name, Action.PULL, "it is not there") for name in _missing(session, stacks, source)),
+        *(ImageWork(name, Action.BUILD, reason) for name, reason in reasons.items() if reason),
+    )
+
+
+def outdated(session: Session, stacks: tuple[Stack, ...]) -> Iterator[str]:
+    """Tell of the project's own images that are there and older than their source."""
+    for image in images_of(stacks):
+        if image.build and session.engine.image(image.reference) is not None:
+            digest = tree_hash(session.project.folder / image.build.context)
+            if not _is_current(session, image.reference, digest):
+                yield f"{image.reference} was built from older source; --build makes a new one"
 
 
 def _listener(session: Session) -> Callable[[str], None]:

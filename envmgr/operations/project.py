@@ -9,10 +9,13 @@ from pathlib import Path
 from envmgr import naming
 from envmgr.catalog.registry import INFRA, SERVICES
 from envmgr.errors import Problem, SpecError, UsageError
+from envmgr.model.plan import Place
 from envmgr.model.stack import Service, Stack, System
+from envmgr.planning.inputs import Locate, Written
 from envmgr.resolve.system import resolve
 from envmgr.spec.kinds import KindOptions
 from envmgr.spec.load import LoadedSpec, load
+from envmgr.spec.places import undotted
 from envmgr.spec.recipes import Recipe, read_recipes
 from envmgr.spec.suggest import did_you_mean
 
@@ -25,6 +28,7 @@ class Project:
     system: System
     recipes: Mapping[str, Recipe]
     recipes_folder: Path
+    locate: Locate
 
     def stacks(self, targets: tuple[str, ...]) -> tuple[Stack, ...]:
         """Return the stacks of some targets, the base first.
@@ -81,7 +85,15 @@ def open_project(file: Path) -> Project:
     folder = file.resolve().parent
     recipes_folder = folder / loaded.spec.images.recipes
     recipes = read_recipes(recipes_folder)
-    return Project(folder, _resolve(loaded, recipes, file), recipes, recipes_folder)
+    return Project(folder, _resolve(loaded, recipes, file), recipes, recipes_folder, _locate_in(loaded, str(file)))
+
+
+def _locate_in(loaded: LoadedSpec, file: str) -> Locate:
+    def locate(path: str) -> Written:
+        place = loaded.locate.place(undotted(path))
+        return Written(Place(path, file, place.line), place.written)
+
+    return locate
 
 
 def _resolve(loaded: LoadedSpec, recipes: Mapping[str, Recipe], file: Path) -> System:

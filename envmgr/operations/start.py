@@ -1,42 +1,29 @@
-"""Start services of one stack in the order of their dependencies, and prove each before the next."""
+"""Carry out the steps of a plan that concern containers, in the order of their dependencies, and prove each wave."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from envmgr import naming
-from envmgr.engine.protocol import EventStream
+from envmgr.engine.protocol import EventStream, Recreate
 from envmgr.errors import EngineError
 from envmgr.health.wait import Waiter
 from envmgr.model.health import ServiceHealth
-from envmgr.model.observed import Container, EngineHealth, Observed, State
+from envmgr.model.observed import Container, Observed
+from envmgr.model.plan import Action, Step, Subject
 from envmgr.model.progress import Progress
 from envmgr.model.stack import Service, Stack
 from envmgr.operations.diagnosis import not_healthy, refused
 from envmgr.operations.image_source import Source
-from envmgr.operations.images import effective_ids
 from envmgr.operations.order import waves
 from envmgr.operations.session import Session
-from envmgr.render.files import service_hashes
+from envmgr.planning.leftovers import leftovers
 
 _COMPOSE_SECONDS = 180
 """Creating and replacing containers; a replaced one has its own time to stop besides."""
-_HALF_REPLACED = re.compile(r"[0-9a-f]{12}_.+")
-"""Compose's name for a container on its way out, or not yet in place."""
 _STOP_SECONDS = 60
-"""For a service that the spec no longer has: its own time to stop is not known, and a worker has tasks to finish."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """What the containers of a stack should carry."""
-
-    hashes: Mapping[str, str]
-    revisions: Mapping[str, str]
-    image_ids: Mapping[str, str]
+"""For a container that does not say it: a worker has tasks to finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,42 +35,36 @@ class Started:
     """Services whose containers were created, recreated or started."""
 
 
-def desired(session: Session, stack: Stack, revisions: Mapping[str, str], source: Source) -> Desired:
-    """Return what the containers of a stack should carry."""
-    hashes = service_hashes(stack, session.project.folder)
-    return Desired(hashes, revisions, effective_ids(session, stack, source))
-
-
 def start(
-    session: Session,
-    stack: Stack,
-    services: tuple[Service, ...],
-    wanted: Desired,
-    source: Source,
-    *,
-    keeps_running: bool = False,
+    session: Session, stack: Stack, services: tuple[Service, ...], steps: tuple[Step, ...], source: Source
 ) -> Started:
-    """Start what is not as it should be, and wait until all of it is proven healthy.
-
-    With `keeps_running`, what runs is left alone even where it differs: others depend on it.
+    """Carry out the steps that bring services up, and wait until these, and all they depend on, are proven healthy.
 
     Raises: `NotHealthyError` with the first cause.
     """
     healths: list[ServiceHealth] = []
-    touched = 0
-    remove_leftovers(session, stack, keeps_running=keeps_running)
+    touched: set[str] = set()
     with session.engine.events(stack.project) as events:
         for wave in waves(stack, services):
             observed = session.observe()
-            pending = tuple(s for s in wave if not is_as_wanted(stack, s, observed, wanted))
-            if keeps_running:
-                pending = _not_running(session, stack, pending, observed)
+            names = {service.name for service in wave}
+            pending = tuple(step for step in _starting(steps) if step.name in names)
             if pending:
-                session.step(stack.target, f"starting {', '.join(service.name for service in pending)}")
-                _compose_up(session, stack, pending, source)
-                touched += len(pending)
+                session.step(stack.target, f"starting {', '.join(dict.fromkeys(step.name for step in pending))}")
+                _carry_out(session, stack, pending, source)
+                touched |= {step.name for step in pending}
             healths += prove(session, stack, wave, events, observed, tuple(healths))
-    return Started(tuple(healths), touched)
+    return Started(tuple(healths), len(touched))
+
+
+def _starting(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(s for s in steps if s.subject is Subject.SERVICE and s.action is not Action.REMOVE)
+
+
+def without(steps: Iterable[Step], services: Iterable[Service]) -> tuple[Step, ...]:
+    """Return the steps that do not bring up one of these services."""
+    names = {service.name for service in services}
+    return tuple(step for step in steps if step.subject is not Subject.SERVICE or step.name not in names)
 
 
 def prove(
@@ -106,73 +87,57 @@ def prove(
     return healths
 
 
-def _not_running(
-    session: Session, stack: Stack, services: tuple[Service, ...], observed: Observed
-) -> tuple[Service, ...]:
-    running = tuple(s for s in services if any(_is_alive(s, c) for c in _of(stack, s, observed)))
-    if running:
-        names = ", ".join(service.name for service in running)
-        text = f"{names} differs from the spec and keeps running as it is; to apply: envmgr up {stack.target}"
-        session.caution(stack.target, text)
-    return tuple(service for service in services if service not in running)
+def _carry_out(session: Session, stack: Stack, steps: tuple[Step, ...], source: Source) -> None:
+    for step in steps:
+        if step.action is Action.RESTART:
+            _restart(session, stack, step)
+    for mode in Recreate:
+        names = tuple(step.name for step in steps if step.action is not Action.RESTART and _mode(step) is mode)
+        if names:
+            _compose_up(session, stack, names, mode, source)
 
 
-def is_as_wanted(stack: Stack, service: Service, observed: Observed, wanted: Desired) -> bool:
-    """Tell whether a service's containers run, or a job has succeeded, with the very definition that is wanted."""
-    containers = _of(stack, service, observed)
-    return len(containers) == service.replicas and all(_matches(service, c, wanted) for c in containers)
+def _mode(step: Step) -> Recreate:
+    """Return how Compose has to be asked, so that it does what the step says and no more."""
+    if step.action is not Action.RECREATE:
+        return Recreate.NEVER
+    return Recreate.ALWAYS if step.is_drift else Recreate.CHANGED
 
 
-def _matches(service: Service, container: Container, wanted: Desired) -> bool:
-    return (
-        _is_alive(service, container)
-        and container.labels.get(naming.LABEL_HASH) == wanted.hashes[service.name]
-        and container.revision == wanted.revisions[service.name]
-        and container.image_id == wanted.image_ids[service.name]
-    )
+def _restart(session: Session, stack: Stack, step: Step) -> None:
+    for container in session.observe().of(stack.compose_project, step.name):
+        if container.name in step.containers:
+            session.engine.restart(container.id, stack.service(step.name).stop_seconds)
 
 
-def _is_alive(service: Service, container: Container) -> bool:
-    if service.is_job:
-        return container.state is State.EXITED and container.exit_code == 0
-    return container.state is State.RUNNING and container.health is not EngineHealth.UNHEALTHY
-
-
-def _of(stack: Stack, service: Service, observed: Observed) -> tuple[Container, ...]:
-    return observed.of(stack.compose_project, service.name)
-
-
-def _compose_up(session: Session, stack: Stack, services: tuple[Service, ...], source: Source) -> None:
+def _compose_up(session: Session, stack: Stack, names: tuple[str, ...], mode: Recreate, source: Source) -> None:
     files = session.compose_files(stack, uses_recipes=source is Source.RECIPES)
-    deadline = _COMPOSE_SECONDS + max(service.stop_seconds for service in services)
+    deadline = _COMPOSE_SECONDS + max(stack.service(name).stop_seconds for name in names)
     try:
         session.engine.compose_up(
-            tuple(Path(file) for file in files),
-            stack.compose_project,
-            tuple(service.name for service in services),
-            deadline=deadline,
+            tuple(Path(file) for file in files), stack.compose_project, names, deadline=deadline, recreate=mode
         )
     except EngineError as error:
         raise refused(session, stack, error) from error
 
 
-def remove_leftovers(session: Session, stack: Stack, *, keeps_running: bool = False) -> None:
-    """Remove what is not to run: services that left the spec, and containers of a replacement that was cut short.
+def remove(session: Session, stack: Stack, steps: tuple[Step, ...]) -> None:
+    """Remove the containers that the plan names; what has gone meanwhile is gone."""
+    removals = tuple(step for step in steps if step.subject is Subject.SERVICE and step.action is Action.REMOVE)
+    found = {container.name: container for container in session.observe().of(stack.compose_project)} if removals else {}
+    for step in removals:
+        for name in step.containers:
+            if name in found:
+                _remove_container(session, stack, found[name], step.reason)
 
-    With `keeps_running`, a service that left the spec goes only when it does not run: others may still use it.
-    """
-    known = {service.name for service in stack.services}
-    for container in session.observe().of(stack.compose_project):
-        if container.service not in known:
-            why = f"the spec no longer has {container.service}"
-            if keeps_running and container.state.has_process:
-                text = f"{container.name} keeps running although {why}; to remove it: envmgr up {stack.target}"
-                session.caution(stack.target, text)
-                continue
-        elif _HALF_REPLACED.fullmatch(container.name):
-            why = "left by a command that was cut short"
-        else:
-            continue
-        session.note(stack.target, f"removing {container.name}: {why}")
-        session.engine.stop(container.id, _STOP_SECONDS)
-        session.engine.remove_container(container.id)
+
+def remove_leftovers(session: Session, stack: Stack) -> None:
+    """Remove the containers that are not to run whatever else does."""
+    for one in leftovers(stack, session.observe()):
+        _remove_container(session, stack, one.container, one.reason)
+
+
+def _remove_container(session: Session, stack: Stack, container: Container, reason: str) -> None:
+    session.note(stack.target, f"removing {container.name}: {reason}")
+    session.engine.stop(container.id, container.settings.stop_seconds or _STOP_SECONDS)
+    session.engine.remove_container(container.id)

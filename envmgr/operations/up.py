@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from envmgr import layout, naming
 from envmgr.engine.ports import holder_of, is_free
+from envmgr.errors import PreflightError, UsageError
+from envmgr.model.plan import Plan, Step
 from envmgr.model.result import UpResult
 from envmgr.model.stack import Service, Stack
 from envmgr.operations.addresses import addresses
 from envmgr.operations.base import bring_base_up
 from envmgr.operations.checks import check
-from envmgr.operations.image_source import Source, check_volumes, choose_source, create_volumes
+from envmgr.operations.image_source import Source, choose_source, create_volumes
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
 from envmgr.operations.ownership import ensure, is_inside, own, refuse_lost
+from envmgr.operations.plan import Selected, propose
 from envmgr.operations.session import BASE_WAIT, Session
-from envmgr.operations.start import Started, desired, start
+from envmgr.operations.start import Started, remove, start, without
 from envmgr.operations.values import Values, gather
 from envmgr.render.files import render
 from envmgr.render.folder import write
 from envmgr.secrets.deliver import deliver
+
+Agree = Callable[[Plan], None]
+"""Shows a plan, and returns when it may be carried out; raises otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +43,33 @@ class UpOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What environments stand on, once the base is up: their values, and where their images come from."""
+    """What environments stand on, once the base is up: their values, the plan, and where their images come from."""
 
     values: dict[str, Values]
+    plan: Plan
     source: Source
     base: Started
 
 
-def up(session: Session, names: tuple[str, ...], options: UpOptions) -> UpResult:
-    """Bring targets up, the base first, and return when everything is proven healthy.
+def refuse_to_disturb(plan: Plan) -> None:
+    """Agree to everything but to cutting a protected environment that runs: where nobody can be asked.
+
+    Raises: `UsageError`.
+    """
+    if plan.disturbs:
+        raise UsageError(
+            f"this cuts {', '.join(plan.disturbs)}, which is protected and runs, and nobody can be asked",
+            state="Nothing was changed.",
+        )
+
+
+def up(session: Session, names: tuple[str, ...], options: UpOptions, agree: Agree = refuse_to_disturb) -> UpResult:
+    """Show what will change, carry exactly that out, the base first, and return when everything is proven healthy.
 
     `names` are targets, or one target and some of its services, which come with what they depend on.
 
-    Raises: `SpecError`, `StaleError`, `LockedError`, `PreflightError`, `EngineError`, `NotHealthyError`; the error says
-    what state things are in.
+    Raises: `SpecError`, `StaleError`, `LockedError`, `PreflightError`, `EngineError`, `NotHealthyError`, and what
+    `agree` raises; the error says what state things are in.
     """
     began = time.monotonic()
     project = session.project
@@ -59,7 +79,7 @@ def up(session: Session, names: tuple[str, ...], options: UpOptions) -> UpResult
     stacks = (project.system.base, *environments)
     again = f"envmgr up {' '.join(names)}"
     with session.locks.acquire_all(tuple(s.target for s in environments)), interruptible(session, stacks, again):
-        ground = _lay_ground(session, stacks, selected, options)
+        ground = _lay_ground(session, stacks, selected, options, agree)
         started = [ground.base]
         for stack in environments:
             started.append(_bring_up(session, stack, selected[stack.target], ground))
@@ -73,58 +93,95 @@ def up(session: Session, names: tuple[str, ...], options: UpOptions) -> UpResult
 
 
 def _lay_ground(
-    session: Session, stacks: tuple[Stack, ...], selected: dict[str, tuple[Service, ...]], options: UpOptions
+    session: Session, stacks: tuple[Stack, ...], selected: Selected, options: UpOptions, agree: Agree
 ) -> _Ground:
     """Bring the base up and give every environment its part of it, while nobody else works on the base."""
     base, *environments = stacks
     with session.locks.acquire(naming.INFRA, wait=BASE_WAIT):
         # Not before the locks: whoever held them may have made values meanwhile.
         values = gather(session, stacks)
-        source = _prepare(session, stacks, options)
+        plan, source = _agreed(session, stacks, selected, values, options, agree)
+        _write_documents(session)
+        ensure_images(session, stacks, source, build=options.build)
         started = bring_base_up(
             session,
             selected.get(base.target, base.services),
             values[base.target],
             source,
-            is_asked_for=base.target in selected,
+            plan.of(base.target),
             new_secrets=options.new_secrets,
         )
         if not options.new_secrets:
             for stack in environments:
                 refuse_lost(session, stack, values[stack.target])
         owned = {stack.target: own(session, stack, values[stack.target]) for stack in environments}
-    return _Ground(owned, source, started)
+    return _Ground(owned, plan, source, started)
 
 
-def _prepare(session: Session, stacks: tuple[Stack, ...], options: UpOptions) -> Source:
-    """Do all that can be refused before anything is started."""
+def _agreed(
+    session: Session,
+    stacks: tuple[Stack, ...],
+    selected: Selected,
+    values: dict[str, Values],
+    options: UpOptions,
+    agree: Agree,
+) -> tuple[Plan, Source]:
+    """Find out what has to be done, and have it agreed to; all that can be refused is refused, and nothing changes."""
     project = session.project
-    changes = write(project.folder / layout.COMPOSE, render(project.system, project.folder))
-    if changes:
-        session.note("", f"rendered {layout.COMPOSE}/: {', '.join(change.path for change in changes)}")
     observed, host = session.observe(), session.engine.host()
     findings = check(project.system, stacks, observed, host, is_free=is_free, holder_of=holder_of)
     findings.raise_problems()
     for caution in findings.cautions:
         session.caution("", caution)
     source = choose_source(session, observed, options.images)
-    check_volumes(session, observed, source)
-    ensure_images(session, stacks, source, build=options.build)
-    return source
+    plan = propose(session, stacks, selected, values, source, observed=observed, build=options.build)
+    if plan.refusals:
+        raise PreflightError("the start was refused", plan.refusals, state="Nothing was started.")
+    _tell(session, plan)
+    agree(plan)
+    return plan, source
+
+
+def _tell(session: Session, plan: Plan) -> None:
+    """Say what the plan leaves as it is."""
+    for remark in plan.remarks:
+        session.note(remark.target, remark.text)
+    differing = ", ".join(step.name for step in plan.kept if not step.reason)
+    apply = f"envmgr up {naming.INFRA}"
+    if differing:
+        text = f"{differing} differs from the spec and keeps running as it is; to apply: {apply}"
+        session.caution(naming.INFRA, text)
+    for step in plan.kept:
+        if step.reason:
+            text = f"{', '.join(step.containers)} keeps running although {step.reason}; to remove it: {apply}"
+            session.caution(naming.INFRA, text)
+
+
+def _write_documents(session: Session) -> None:
+    project = session.project
+    changes = write(project.folder / layout.COMPOSE, render(project.system, project.folder))
+    if changes:
+        session.note("", f"rendered {layout.COMPOSE}/: {', '.join(change.path for change in changes)}")
 
 
 def _bring_up(session: Session, stack: Stack, services: tuple[Service, ...], ground: _Ground) -> Started:
     plain = ground.values[stack.target].plain(stack)
-    revisions = deliver(session.project.folder, stack, plain, session.vault)
-    _start_servers(session, stack, revisions, ground.source)
-    return start(session, stack, services, desired(session, stack, revisions, ground.source), ground.source)
-
-
-def _start_servers(session: Session, stack: Stack, revisions: dict[str, str], source: Source) -> None:
-    """Start the servers that an environment has for itself, and make in them what its services need."""
+    deliver(session.project.folder, stack, plain, session.vault)
+    steps = ground.plan.of(stack.target)
+    remove(session, stack, steps)
     servers = tuple(service for service in stack.services if service.is_server)
+    first = _start_servers(session, stack, servers, steps, ground.source)
+    started = start(session, stack, services, without(steps, servers), ground.source)
+    return Started(started.healths, started.touched + first)
+
+
+def _start_servers(
+    session: Session, stack: Stack, servers: tuple[Service, ...], steps: tuple[Step, ...], source: Source
+) -> int:
+    """Start the servers that an environment has for itself, and make in them what its services need."""
     if not servers:
-        return
+        return 0
     create_volumes(session, stack, session.observe(), source)
-    start(session, stack, servers, desired(session, stack, revisions, source), source)
+    started = start(session, stack, servers, steps, source)
     ensure(session, tuple(grant for grant in stack.grants if is_inside(stack, grant)))
+    return started.touched

@@ -13,6 +13,8 @@ Document = dict[str, Any]
 _MEGABYTE = 1024**2
 _WHOLE = ("command", "entrypoint", "test")
 """Lists that are one sentence: nothing can be appended to them."""
+_OUTSIDE = ("scale", "depends_on", "pull_policy")
+"""Keys that tell Compose what to do, and a container nothing."""
 _UP = ".."
 """From `compose/` to the project's folder."""
 
@@ -43,10 +45,25 @@ def substitutes(stack: Stack, images: Mapping[str, str]) -> Document | None:
     return {"name": stack.compose_project, "services": services} if services else None
 
 
+def config_revision(service: Service, config_hashes: Mapping[str, str]) -> str:
+    """Return the label that says which content of its rendered files a container was made with."""
+    return naming.revision({config.path: config_hashes[config.path][:12] for config in service.configs})
+
+
 def service_hash(body: Document, contents: list[str]) -> str:
-    """Hash a service and the configuration that it mounts; its number of replicas recreates nothing."""
-    stable = {key: value for key, value in body.items() if key != "scale"}
-    return naming.short_hash(json.dumps([stable, contents], sort_keys=True).encode(), 16)
+    """Hash a service and the configuration that it mounts; what no container carries recreates none."""
+    stable = {key: value for key, value in body.items() if key not in _OUTSIDE}
+    return naming.short_hash(json.dumps([_without_reserved_cpus(stable), contents], sort_keys=True).encode(), 16)
+
+
+def _without_reserved_cpus(body: Document) -> Document:
+    """Leave out what only a scheduler of several hosts reads."""
+    resources = body.get("deploy", {}).get("resources", {})
+    if "cpus" not in resources.get("reservations", {}):
+        return body
+    reserved = {key: value for key, value in resources["reservations"].items() if key != "cpus"}
+    rest = {key: value for key, value in resources.items() if key != "reservations"}
+    return body | {"deploy": {**body["deploy"], "resources": rest | ({"reservations": reserved} if reserved else {})}}
 
 
 def _service(stack: Stack, service: Service, config_hashes: Mapping[str, str]) -> Document:
@@ -55,6 +72,8 @@ def _service(stack: Stack, service: Service, config_hashes: Mapping[str, str]) -
     body = merged(body, service.compose)
     contents = [config_hashes[config.path] for config in service.configs]
     ours = _labels(stack, service) | {naming.LABEL_HASH: service_hash(body, contents)}
+    if service.configs:
+        ours[naming.LABEL_CONFIGS] = config_revision(service, config_hashes)
     body["labels"] = {**body.get("labels", {}), **ours}
     return body
 

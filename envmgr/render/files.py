@@ -34,12 +34,12 @@ def render(system: System, project_folder: Path) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
-def service_hashes(stack: Stack, project_folder: Path) -> dict[str, str]:
-    """Return the hash label that each service's containers should carry."""
+def service_labels(stack: Stack, project_folder: Path) -> dict[str, dict[str, str]]:
+    """Return the labels that each service's containers should carry."""
     configs = _configs(stack, project_folder)
     hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
     services = documents.document(stack, hashes).get("services", {})
-    return {name: str(body["labels"][naming.LABEL_HASH]) for name, body in services.items()}
+    return {name: body["labels"] for name, body in services.items()}
 
 
 def _configs(stack: Stack, project_folder: Path) -> dict[str, str]:

@@ -107,16 +107,22 @@ def _live() -> Iterator[Listener]:
 
     console = Console(stderr=True, highlight=False)
     board = _Board()
-    with Live(board, console=console, refresh_per_second=8, transient=False) as live:
+    live = Live(board, console=console, refresh_per_second=8, transient=False)
 
-        def listen(message: Message) -> None:
-            line = board.take(message)
-            if line:
-                live.console.print(line, soft_wrap=True)
-            live.update(board)
+    def listen(message: Message) -> None:
+        line = board.take(message)
+        if line:
+            console.print(line, soft_wrap=True)
+        elif not live.is_started:
+            # Not before there is something to do: a question may come first, and it needs the terminal.
+            live.start()
+        live.update(board)
 
+    try:
         yield listen
         board.is_over = True
+    finally:
+        live.stop()
 
 
 class _Board:

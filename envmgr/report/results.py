@@ -12,7 +12,6 @@ from envmgr.model.result import (
     Address,
     DownResult,
     HealthResult,
-    Loss,
     StackRow,
     UpResult,
 )
@@ -113,17 +112,6 @@ def write_ps(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
         return
     rows = [(r.container, r.verdict, _duration(r.uptime), str(r.restarts), r.address, r.image) for r in containers]
     write_table(("CONTAINER", "STATE", "UPTIME", "RESTARTS", "ADDRESS", "IMAGE"), rows, verdict=1)
-
-
-def write_losses(target: str, losses: tuple[Loss, ...]) -> None:
-    """Print on stderr what `destroy` would delete."""
-    if not losses:
-        sys.stderr.write(f"{target} has no data and no container.\n")
-        return
-    sys.stderr.write(f"This deletes, for good, of {target}:\n")
-    for loss in losses:
-        amount = f" ({loss.amount})" if loss.amount else ""
-        sys.stderr.write(f"  {loss.what}{amount}\n")
 
 
 def write_changes(changes: Iterable[tuple[str, str, tuple[str, ...]]], *, as_json: bool) -> None:

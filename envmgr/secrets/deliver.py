@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from envmgr import layout, naming
@@ -34,30 +34,28 @@ def deliver(folder: Path, stack: Stack, plain: Mapping[str, str], vault: Vault) 
     file cannot be written.
     """
     contents = {service.name: _contents(service, plain, vault) for service in stack.services}
-    try:
+    with _told(folder, stack, "written"):
         return _write_all(folder, stack, contents)
+
+
+@contextmanager
+def _told(folder: Path, stack: Stack, what: str) -> Iterator[None]:
+    """Turn what the file system refuses into an error that names the file."""
+    try:
+        yield
     except OSError as error:
         raise EnvmgrError(
             # Of a rename, the second name is the one that the operator knows.
-            f"{error.filename2 or error.filename or folder / layout.RUNTIME} cannot be written: {error.strerror}",
+            f"{error.filename2 or error.filename or folder / layout.RUNTIME} cannot be {what}: {error.strerror}",
             state=f"Nothing of {stack.target} was started or changed.",
             help="Correct its owner or permissions, or move away what is in its place.",
         ) from error
 
 
-def revisions(folder: Path, stack: Stack, plain: Mapping[str, str], vault: Vault) -> dict[str, str]:
-    """Return the revisions that `deliver` would, writing nothing; none where nothing was ever delivered."""
-    try:
-        key = (folder / layout.RUNTIME / stack.target / _KEY).read_bytes()
-        return {service.name: _revision(key, *_contents(service, plain, vault)) for service in stack.services}
-    except (OSError, SpecError):
-        return {}
-
-
 def _write_all(
     folder: Path, stack: Stack, contents: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]
 ) -> dict[str, str]:
-    key = _key(folder / layout.RUNTIME / stack.target)
+    key = _key(folder / layout.RUNTIME / stack.target, makes=True)
     revisions = {}
     for service in stack.services:
         variables, files = contents[service.name]
@@ -65,6 +63,17 @@ def _write_all(
         _write_env(folder, stack, service, {**variables, naming.REVISION: revisions[service.name]})
         _write_secrets(folder, stack, service, files)
     return revisions
+
+
+def revisions(folder: Path, stack: Stack, plain: Mapping[str, str], vault: Vault) -> dict[str, str]:
+    """Return what `deliver` would return, and write nothing; before its first time, what no container carries.
+
+    Raises: `SpecError` and `EnvmgrError` as `deliver` does.
+    """
+    contents = {service.name: _contents(service, plain, vault) for service in stack.services}
+    with _told(folder, stack, "read"):
+        key = _key(folder / layout.RUNTIME / stack.target, makes=False)
+    return {name: _revision(key, variables, files) for name, (variables, files) in contents.items()}
 
 
 def withdraw(folder: Path, target: str) -> None:
@@ -91,21 +100,29 @@ def _check_line(service: Service, name: str, value: str) -> None:
         raise SpecError(f"{name} of {service.name} is longer than 60 KiB", state="Nothing was written.")
 
 
-def _key(folder: Path) -> bytes:
+def _key(folder: Path, *, makes: bool) -> bytes:
     """Return the host's own key for revisions: with it, a revision in a container's environment tells nothing."""
     path = folder / _KEY
-    _private_folder(folder)
-    try:
+    with suppress(FileNotFoundError):
         return path.read_bytes()
-    except FileNotFoundError:
-        key = secrets.token_bytes(32)
+    key = secrets.token_bytes(32)
+    if makes:
+        _private_folder(folder)
         write_atomic(path, key, 0o600)
-        return key
+    return key
 
 
 def _revision(key: bytes, variables: Mapping[str, str], files: Mapping[str, str]) -> str:
-    body = json.dumps([dict(variables), dict(files)], sort_keys=True).encode()
-    return hmac.new(key, body, hashlib.sha256).hexdigest()[:16]
+    """Return a digest for each name, so that a change can be told by name, and never by value."""
+    parts = {
+        name: [str(name in files), files.get(name, ""), str(name in variables), variables.get(name, "")]
+        for name in {*files, *variables}
+    }
+    return naming.revision({name: _digest(key, name, *values) for name, values in parts.items()})
+
+
+def _digest(key: bytes, *parts: str) -> str:
+    return hmac.new(key, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def _write_env(folder: Path, stack: Stack, service: Service, variables: Mapping[str, str]) -> None:

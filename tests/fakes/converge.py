@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from envmgr import naming
+from envmgr.engine.protocol import Recreate
 from envmgr.engine.snapshot import COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE, COMPOSE_VOLUME
 from envmgr.errors import EngineError
 from envmgr.model.observed import Container, EngineHealth, ImageInfo, State
-from tests.fakes import documents
+from tests.fakes import documents, made
 from tests.fakes.world import HAS_HOLD, Held, HeldNetwork, World
 
 Document = Mapping[str, Any]
@@ -26,14 +27,21 @@ def read(files: tuple[Path, ...], services: tuple[str, ...]) -> dict[str, Any]:
     return document
 
 
-def up(world: World, document: Document, project: str, names: tuple[str, ...], scales: Mapping[str, int]) -> None:
+def up(
+    world: World,
+    document: Document,
+    project: str,
+    names: tuple[str, ...],
+    scales: Mapping[str, int],
+    recreate: Recreate,
+) -> None:
     """Bring services to what the document says."""
     for name in names:
         _make_networks(world, document, project, document["services"][name])
     for name in names:
         service = document["services"][name]
         _make_volumes(world, document, project, service)
-        _converge(world, document, project, name, scales.get(name, documents.replicas(service)))
+        _converge(world, document, project, name, scales.get(name, documents.replicas(service)), recreate)
 
 
 def down(world: World, document: Document, project: str, names: tuple[str, ...], *, drops_volumes: bool) -> None:
@@ -50,7 +58,7 @@ def down(world: World, document: Document, project: str, names: tuple[str, ...],
         _drop_volume(world, _name(document["volumes"][key], project, key), document["volumes"][key])
 
 
-def _converge(world: World, document: Document, project: str, name: str, count: int) -> None:
+def _converge(world: World, document: Document, project: str, name: str, count: int, recreate: Recreate) -> None:
     service = document["services"][name]
     image = world.images.get(service["image"])
     if image is None:
@@ -62,11 +70,11 @@ def _converge(world: World, document: Document, project: str, name: str, count: 
         if number > count:
             world.discard(there[number])
         else:
-            _bring_up(world, _wanted(world, document, project, name, number, image), held)
+            _bring_up(world, _wanted(world, document, project, name, number, image), held, recreate)
 
 
-def _bring_up(world: World, wanted: Held, found: Held | None) -> None:
-    if found is not None and found.fingerprint == wanted.fingerprint:
+def _bring_up(world: World, wanted: Held, found: Held | None, recreate: Recreate) -> None:
+    if found is not None and not _is_replaced(wanted, found, recreate):
         if found.container.state not in HAS_HOLD:
             world.run(found)
         return
@@ -74,6 +82,14 @@ def _bring_up(world: World, wanted: Held, found: Held | None) -> None:
         world.discard(found)
     world.held[wanted.container.id] = wanted
     world.run(wanted)
+
+
+def _is_replaced(wanted: Held, found: Held, recreate: Recreate) -> bool:
+    """Tell whether Compose makes a container anew: as asked, or when it sees another definition or a lost network."""
+    if recreate is not Recreate.CHANGED:
+        return recreate is Recreate.ALWAYS
+    lost = wanted.container.networks.keys() - found.container.networks.keys()
+    return found.fingerprint != wanted.fingerprint or bool(lost)
 
 
 def _wanted(world: World, document: Document, project: str, name: str, number: int, image: ImageInfo) -> Held:
@@ -95,6 +111,7 @@ def _wanted(world: World, document: Document, project: str, name: str, number: i
         started_at=None,
         finished_at=None,
         labels={
+            **image.labels,
             **documents.labels(service),
             COMPOSE_PROJECT: project,
             COMPOSE_SERVICE: name,
@@ -105,6 +122,7 @@ def _wanted(world: World, document: Document, project: str, name: str, number: i
         revision=variables.get(naming.REVISION, ""),
         memory_limit=documents.memory(service),
         cpu_limit=documents.cpus(service),
+        settings=made.settings(service, variables, image, lambda key: _name(document["volumes"][key], project, key)),
     )
     return Held(
         container,
@@ -132,7 +150,9 @@ def _make_networks(world: World, document: Document, project: str, service: Docu
             raise EngineError(f"docker compose up of {project} failed: {failure}", details=(failure,))
         subnet = ((entry.get("ipam") or {}).get("config") or [{"subnet": "192.0.2.0/24"}])[0]["subnet"]
         world.demand_free(name, subnet)
-        world.networks[name] = HeldNetwork(subnet, {}, {**documents.labels(entry), COMPOSE_PROJECT: project})
+        labels = {**documents.labels(entry), COMPOSE_PROJECT: project}
+        definition = {"Internal": bool(entry.get("internal")), "Options": dict(entry.get("driver_opts") or {})}
+        world.networks[name] = HeldNetwork(subnet, definition, labels)
 
 
 def _make_volumes(world: World, document: Document, project: str, service: Document) -> None:

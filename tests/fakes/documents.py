@@ -106,9 +106,14 @@ def replicas(service: Mapping[str, Any]) -> int:
 
 def memory(service: Mapping[str, Any]) -> int:
     """Return a service's memory limit in bytes."""
-    written = str(_limits(service).get("memory") or service.get("mem_limit") or 0).lower().rstrip("b")
-    factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}.get(written[-1:], 1)
-    return int(float(written.rstrip("kmg")) * factor)
+    return size(_limits(service).get("memory") or service.get("mem_limit") or 0)
+
+
+def size(written: Any) -> int:
+    """Read a size: `64M`, `128m`, `100b`."""
+    text = str(written).lower().rstrip("b")
+    factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}.get(text[-1:], 1)
+    return int(float(text.rstrip("kmg")) * factor)
 
 
 def cpus(service: Mapping[str, Any]) -> float:

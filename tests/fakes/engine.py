@@ -9,7 +9,7 @@ from pathlib import Path
 from envmgr import naming
 from envmgr.engine import networks as definitions
 from envmgr.engine.execution import timed_out
-from envmgr.engine.protocol import BuildRequest, OnLine
+from envmgr.engine.protocol import BuildRequest, OnLine, Recreate
 from envmgr.engine.snapshot import COMPOSE_PROJECT
 from envmgr.errors import EngineError
 from envmgr.model.observed import (
@@ -58,7 +58,14 @@ class FakeEngine(World):
             containers=tuple(sorted((it for it in self.all() if it.id in ours), key=lambda it: it.name)),
             foreign=(*self.foreign, *others),
             networks=tuple(
-                ObservedNetwork(name, (it.subnet,), it.labels, it.labels.get(COMPOSE_PROJECT, ""))
+                ObservedNetwork(
+                    name=name,
+                    subnets=(it.subnet,),
+                    labels=it.labels,
+                    compose_project=it.labels.get(COMPOSE_PROJECT, ""),
+                    is_internal=it.definition.get("Internal", False),
+                    options=it.definition.get("Options", {}),
+                )
                 for name, it in self.networks.items()
             ),
             volumes=tuple(
@@ -258,11 +265,12 @@ class FakeEngine(World):
         *,
         deadline: float,
         scales: Mapping[str, int] | None = None,
+        recreate: Recreate = Recreate.CHANGED,
     ) -> None:
         """Create and start services."""
         self.admit("compose_up", compose_project, services)
         document = converge.read(files, services)
-        converge.up(self, document, compose_project, services or tuple(document["services"]), scales or {})
+        converge.up(self, document, compose_project, services or tuple(document["services"]), scales or {}, recreate)
 
     def compose_down(
         self,

@@ -15,7 +15,7 @@ import pytest
 
 from envmgr.cli import looking, main, stacks
 from envmgr.errors import UsageError
-from envmgr.model.result import Loss
+from envmgr.model.plan import Plan
 from tests.house import House
 
 
@@ -80,7 +80,8 @@ def test_an_error_of_an_operation_ends_with_its_own_code(terminal: Terminal):
     terminal.house.servers.refuses.add("ensure postgres dev")
     ended = terminal.run("up", "dev", "--json")
     assert ended.code == 4
-    (line,) = ended.lines
+    plan, line = ended.lines
+    assert (plan["event"], plan["changes"]) == ("plan", 11)
     assert line == {
         "format": 1,
         "event": "error",
@@ -98,11 +99,11 @@ def test_ctrl_c_ends_with_130_and_the_state(terminal: Terminal):
     terminal.house.servers.raises["ensure"] = KeyboardInterrupt()
     ended = terminal.run("up", "dev", "--json")
     assert ended.code == 130
-    assert ended.lines[0]["error"]["message"] == "interrupted"
-    assert ended.lines[0]["error"]["next"] == "envmgr up dev goes on from here"
+    assert ended.lines[-1]["error"]["message"] == "interrupted"
+    assert ended.lines[-1]["error"]["next"] == "envmgr up dev goes on from here"
     plain = terminal.run("up", "dev")
     assert (plain.code, plain.out) == (130, "")
-    assert plain.err.startswith("error: interrupted\nstate: Running in infra: postgres, redis.")
+    assert "\nerror: interrupted\nstate: Running in infra: postgres, redis." in plain.err
 
 
 def test_ctrl_c_where_nothing_is_under_way_is_one_word(terminal: Terminal):
@@ -179,7 +180,7 @@ def test_without_a_terminal_destroy_refuses(terminal: Terminal):
     terminal.patch.setattr(sys.stdin, "isatty", lambda: False)
     ended = terminal.run("destroy", "prod", "--protected")
     assert ended.code == 2
-    assert "PostgreSQL database prod_play (12 MB)" in ended.err
+    assert "deletes PostgreSQL database prod_play (12 MB)" in ended.err
     assert "error: there is no terminal to ask on" in ended.err
     assert "state: Nothing of prod was deleted." in ended.err
     assert "next:  envmgr destroy prod --protected --yes" in ended.err
@@ -202,7 +203,9 @@ def test_the_name_typed_deletes(terminal: Terminal):
     terminal.types("dev")
     ended = terminal.run("destroy", "dev")
     assert (ended.code, ended.out) == (0, "dev destroyed: 3 containers removed\n")
-    assert "This deletes, for good, of dev:\n  container play-dev-app-1\n" in ended.err
+    assert ended.err.startswith("dev\n  - remove    app (play-dev-app-1)\n")
+    said = "; deletes PostgreSQL database dev_play, Redis user dev_app with its keys dev_*\n"
+    assert ended.err.endswith(said)
 
 
 def test_a_question_that_is_closed_deletes_nothing(terminal: Terminal):
@@ -222,13 +225,14 @@ def test_what_was_destroyed_is_told_although_the_next_one_fails(terminal: Termin
     terminal.house.servers.refuses.add("revoke redis stage")
     ended = terminal.run("destroy", "dev", "stage", "--yes", "--json")
     assert ended.code == 4
-    first, second = ended.lines
+    *plans, first, last = ended.lines
+    assert [(plan["event"], plan["targets"]) for plan in plans] == [("plan", ["dev"]), ("plan", ["stage"])]
     assert first["targets"] == ["dev"]
-    assert second["error"]["message"].startswith("cannot delete the Redis user stage_app")
+    assert last["error"]["message"].startswith("cannot delete the Redis user stage_app")
 
 
 def test_the_question_itself():
-    losses = (Loss("volume a", "all its data"),)
-    stacks._confirmation(True, False)("dev", losses)
+    plan = Plan(("dev",))
+    stacks._confirmation(yes=True, protected=False, as_json=False)("dev", plan)
     with pytest.raises(UsageError, match="there is no terminal"):
-        stacks._confirmation(False, False)("dev", losses)
+        stacks._confirmation(yes=False, protected=False, as_json=False)("dev", plan)

@@ -14,6 +14,7 @@ import pytest
 from envmgr.engine import compose, process
 from envmgr.engine.context import Endpoint
 from envmgr.engine.docker import DockerEngine
+from envmgr.engine.protocol import Recreate
 from envmgr.errors import EngineError
 
 SH = "/bin/sh"
@@ -269,8 +270,22 @@ FILES = (Path("/p/compose/base.yml"),)
 
 
 def test_compose_never_answers_yes_nor_removes_orphans_nor_waits():
-    said = compose.up(FILES, "chat", ("app",), {})
-    assert not {"-y", "--yes", "--remove-orphans", "--wait", "--no-recreate", "--force-recreate"} & set(said)
+    for recreate in Recreate:
+        said = compose.up(FILES, "chat", ("app",), {}, recreate)
+        assert not {"-y", "--yes", "--remove-orphans", "--wait"} & set(said)
+
+
+@pytest.mark.parametrize(
+    ("recreate", "flags"),
+    [
+        (Recreate.NEVER, {"--no-recreate"}),
+        (Recreate.CHANGED, set()),
+        (Recreate.ALWAYS, {"--force-recreate"}),
+    ],
+)
+def test_compose_is_told_which_containers_it_may_replace(recreate: Recreate, flags: set[str]):
+    said = compose.up(FILES, "chat", ("app",), {}, recreate)
+    assert {"--no-recreate", "--force-recreate"} & set(said) == flags
 
 
 def test_down_keeps_volumes_unless_told():

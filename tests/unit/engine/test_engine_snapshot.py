@@ -133,15 +133,18 @@ def test_an_exposed_port_is_not_a_published_one():
 
 def test_networks():
     found = {it.name: it for it in map(snapshot.network, recorded("networks"))}
-    assert found["host"] == ObservedNetwork("host", (), {}, "")
+    assert found["host"] == ObservedNetwork("host", (), {}, "", driver="host")
     assert found["chatbot-dev-data"].subnets == ("10.231.248.0/25",)
     assert found["chatbot-dev-data"].compose_project == "chatbot-dev"
+    assert (found["chatbot-dev-data"].driver, found["chatbot-dev-data"].is_internal) == ("bridge", True)
+    assert found["bridge"].options["com.docker.network.bridge.enable_icc"] == "true"
 
 
 def test_volumes():
     (found,) = map(snapshot.volume, recorded("volumes")["Volumes"])
     assert found.name == "chatbot-dev-app-data"
     assert found.labels["envmgr.image.source"] == "recipes"
+    assert (found.driver, found.options) == ("local", {})
 
 
 def test_images():

@@ -7,18 +7,19 @@ from typing import Any
 import pytest
 
 from envmgr.errors import EngineError, InterruptedByUser, UsageError
-from envmgr.model.result import DownResult, Loss
+from envmgr.model.plan import Action, Plan, Risk, Step, Subject
+from envmgr.model.result import DownResult
 from envmgr.operations.destroy import destroy
 from envmgr.operations.rendering import render
 from tests.house import House, fail
 
-Shown = list[tuple[str, tuple[Loss, ...]]]
+Shown = list[tuple[str, Plan]]
 
 
 def delete(house: House, *targets: str, protected: bool = False, shown: Shown | None = None) -> list[DownResult]:
     house.forget()
     seen: Shown = [] if shown is None else shown
-    return list(destroy(house.session(), targets, lambda t, losses: seen.append((t, losses)), protected=protected))
+    return list(destroy(house.session(), targets, lambda t, plan: seen.append((t, plan)), protected=protected))
 
 
 def nothing_deleted(house: House) -> bool:
@@ -30,18 +31,18 @@ def test_an_environment_goes_with_everything_that_it_owns(house: House):
     house.up("dev", "stage")
     shown: Shown = []
     (result,) = delete(house, "dev", shown=shown)
-    assert shown == [
-        (
-            "dev",
-            (
-                Loss("container play-dev-app-1", ""),
-                Loss("container play-dev-migrate-1", ""),
-                Loss("container play-dev-worker-1", ""),
-                Loss("PostgreSQL database dev_play", "12 MB"),
-                Loss("Redis user dev_app with its keys dev_*", "12 MB"),
-            ),
-        )
+    ((target, plan),) = shown
+    assert (target, plan.targets) == ("dev", ("dev",))
+    assert [(s.subject, s.name, s.action, s.containers) for s in plan.steps if not s.risks] == [
+        (Subject.SERVICE, "app", Action.REMOVE, ("play-dev-app-1",)),
+        (Subject.SERVICE, "migrate", Action.REMOVE, ("play-dev-migrate-1",)),
+        (Subject.SERVICE, "worker", Action.REMOVE, ("play-dev-worker-1",)),
+        (Subject.NETWORK, "play-dev-data", Action.REMOVE, ()),
     ]
+    assert plan.risks == (
+        Risk("PostgreSQL database dev_play", "12 MB"),
+        Risk("Redis user dev_app with its keys dev_*", "12 MB"),
+    )
     assert (result.targets, result.kept) == (("dev",), ())
     assert house.servers.owned == {"postgres stage", "redis stage"}
     assert not (house.folder / ".envmgr" / "dev").exists()
@@ -69,9 +70,9 @@ def test_the_base_goes_last_with_its_volumes(house: House):
     shown: Shown = []
     results = delete(house, "infra", "dev", shown=shown, protected=True)
     assert [result.targets for result in results] == [("dev",), ("infra",)]
-    assert shown[1][1][:2] == (
-        Loss("volume play-infra-postgres-data", "all its data"),
-        Loss("volume play-infra-redis-data", "all its data"),
+    assert shown[1][1].risks == (
+        Risk("volume play-infra-postgres-data", "all its data"),
+        Risk("volume play-infra-redis-data", "all its data"),
     )
     assert (house.engine.volumes, house.names(), house.engine.networks) == ({}, set(), {})
     assert [call[0] for call in house.calls("compose_down", "remove_volume")] == [
@@ -84,7 +85,7 @@ def test_what_never_was_is_destroyed_without_a_word(house: House):
     render(house.session().project, force=False)
     shown: Shown = []
     assert delete(house, "dev", shown=shown) == [DownResult(("dev",), (), ())]
-    assert shown == [("dev", ())]
+    assert shown == [("dev", Plan(("dev",)))]
 
 
 @pytest.mark.parametrize("targets", [("prod",), ("dev", "prod"), ("infra",), ("dev", "dve")])
@@ -133,7 +134,7 @@ def test_a_server_that_does_not_answer_is_not_guessed_about(house: House):
 def test_an_operator_who_does_not_agree_keeps_everything(house: House):
     house.up("dev")
 
-    def refuse(_target: str, _losses: tuple[Loss, ...]) -> None:
+    def refuse(_target: str, _plan: Plan) -> None:
         raise UsageError("no")
 
     with pytest.raises(UsageError, match="no"):
@@ -152,7 +153,8 @@ def test_a_destroy_that_was_cut_short_goes_on(house: House):
     house.servers.refuses.clear()
     shown: Shown = []
     delete(house, "dev", shown=shown)
-    assert [loss.what for loss in shown[0][1]] == ["Redis user dev_app with its keys dev_*"]
+    risk = Risk("Redis user dev_app with its keys dev_*", "12 MB")
+    assert shown[0][1].steps == (Step("dev", Subject.GRANT, risk.what, Action.REMOVE, risks=(risk,)),)
     assert house.servers.owned == set()
 
 

@@ -125,8 +125,8 @@ def test_another_major_version_is_refused_with_nothing_started(house: House):
     with pytest.raises(PreflightError) as caught:
         house.up("infra")
     assert [str(problem) for problem in caught.value.problems] == [
-        "infra.redis.version: volume play-infra-redis-data was written by version 7, the spec says 8 "
-        '(set version back to "7"; the data stays as it is)'
+        f"{house.folder}/envmgr.toml:8 infra.redis.version: volume play-infra-redis-data was written by version 7, the "
+        'spec says 8 (set version back to "7", then: envmgr up infra; the data stays as it is)'
     ]
     assert house.names() == set()
 
@@ -139,7 +139,10 @@ def test_volumes_of_two_sources_are_refused(house: House):
     volume(house, source="recipes")
     with pytest.raises(PreflightError) as caught:
         house.up("infra")
-    assert caught.value.details == ("volume play-infra-redis-data was written by images from recipes",)
+    assert caught.value.details == (
+        f"{house.folder}/envmgr.toml:8 infra.redis: volume play-infra-redis-data was written by images from recipes "
+        "(envmgr up infra --images recipes)",
+    )
 
 
 def test_volumes_carry_what_wrote_them_first(house: House):

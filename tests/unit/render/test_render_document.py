@@ -68,6 +68,7 @@ def test_a_service_with_everything():
     networks = (Network("data", "play-dev-data", "10.0.1.0/25", is_internal=True), egress)
     made = body(one, {"config/app.conf": "0" * 64}, networks=networks)
     assert len(made["labels"].pop(naming.LABEL_HASH)) == 16
+    assert made["labels"].pop(naming.LABEL_CONFIGS) == f"config/app.conf:{'0' * 12}"
     assert made == {
         "image": "play-app:1",
         "pull_policy": "never",
@@ -204,8 +205,22 @@ def test_the_number_of_replicas_changes_no_hash():
     assert hash_of(service(replicas=1)) == hash_of(service(replicas=7))
 
 
-def test_what_a_container_does_not_carry_changes_no_hash():
-    assert hash_of(service(uses=("postgres",), supplied=("A",))) == hash_of(service())
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"uses": ("postgres",), "supplied": ("A",)},
+        {"depends_on": (Dependency("migrate", Condition.COMPLETED),)},
+        {"resources": Resources(1.0, 512 * MEGABYTE, 64, cpus_reserved=0.5)},
+    ],
+)
+def test_what_a_container_does_not_carry_changes_no_hash(fields: dict):
+    assert hash_of(service(**fields)) == hash_of(service())
+
+
+def test_reserved_memory_is_carried_beside_reserved_cpus():
+    both = Resources(1.0, 512 * MEGABYTE, 64, cpus_reserved=0.5, memory_reserved=64 * MEGABYTE)
+    memory = Resources(1.0, 512 * MEGABYTE, 64, memory_reserved=64 * MEGABYTE)
+    assert hash_of(service(resources=both)) == hash_of(service(resources=memory)) != hash_of(service())
 
 
 @pytest.mark.parametrize(

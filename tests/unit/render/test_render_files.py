@@ -12,7 +12,7 @@ import yaml
 from envmgr import naming
 from envmgr.errors import SpecError
 from envmgr.operations.project import Project
-from envmgr.render.files import render, service_hashes
+from envmgr.render.files import render, service_labels
 
 HEAD = """\
 [project]
@@ -92,8 +92,8 @@ def test_labels_are_the_hashes_that_containers_should_carry(chatbot: Project):
     for stack in chatbot.system.stacks:
         name = "base" if stack.is_base else f"app.{stack.target}"
         document = yaml.safe_load(files(chatbot)[f"docker-compose.{name}.yml"])
-        labels = {name: body["labels"][naming.LABEL_HASH] for name, body in document["services"].items()}
-        assert service_hashes(stack, chatbot.folder) == labels
+        labels = {name: body["labels"] for name, body in document["services"].items()}
+        assert service_labels(stack, chatbot.folder) == labels
 
 
 def test_a_changed_template_changes_the_hash_of_exactly_its_service(project_of: Callable[..., Project], repository):
@@ -105,9 +105,9 @@ def test_a_changed_template_changes_the_hash_of_exactly_its_service(project_of: 
         same = project_of(spec("dev"), {f"templates/{name}": text})
         changed = project_of(spec("dev"), {f"templates/{name}": text + "# more\n"})
         for index, stack in enumerate(plain.system.stacks):
-            before = service_hashes(stack, plain.folder)
-            assert service_hashes(same.system.stacks[index], same.folder) == before
-            after = service_hashes(changed.system.stacks[index], changed.folder)
+            before = service_labels(stack, plain.folder)
+            assert service_labels(same.system.stacks[index], same.folder) == before
+            after = service_labels(changed.system.stacks[index], changed.folder)
             assert {one for one in before if before[one] != after[one]} == ({"redis"} if stack.is_base else set())
 
 

@@ -13,7 +13,6 @@ from envmgr.model.result import (
     ContainerRow,
     DownResult,
     HealthResult,
-    Loss,
     ProbeReport,
     StackRow,
     UpResult,
@@ -237,14 +236,6 @@ def test_the_shape_for_machines(capsys: pytest.CaptureFixture[str], write: Calla
 def test_the_text_in_a_pipe(capsys: pytest.CaptureFixture[str], write: Callable[[], None], expected: str):
     write()
     assert capsys.readouterr() == (expected, "")
-
-
-def test_what_would_be_lost_goes_to_stderr(capsys: pytest.CaptureFixture[str]):
-    results.write_losses("dev", (Loss("volume play-data", "all its data"), Loss("container play-dev-app-1", "")))
-    assert capsys.readouterr() == (
-        "",
-        "This deletes, for good, of dev:\n  volume play-data (all its data)\n  container play-dev-app-1\n",
-    )
 
 
 @pytest.mark.parametrize(

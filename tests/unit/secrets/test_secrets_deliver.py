@@ -16,6 +16,7 @@ from envmgr.errors import EnvmgrError, SpecError
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import SecretMount, Service, Stack
 from envmgr.secrets.deliver import deliver, withdraw
+from envmgr.secrets.deliver import revisions as peek
 from envmgr.secrets.vault import Vault
 from tests.making import service, stack
 
@@ -210,7 +211,30 @@ def test_a_revision_stays_while_nothing_of_the_service_changes(tmp_path: Path):
     before = revisions(tmp_path)
     assert revisions(tmp_path) == before
     assert revisions(tmp_path, plain=PLAIN | {"OTHER": "changed"}, UNUSED="new") == before
-    assert {len(value) for value in before.values()} == {16}
+    assert peek(tmp_path, STACK, PLAIN, Vault().with_target("dev", {"KEY": "p@ss/word"})) == before
+
+
+def test_a_revision_names_what_it_stands_for(tmp_path: Path):
+    found = {name: naming.revised(revision) for name, revision in revisions(tmp_path).items()}
+    assert {name: set(digests) for name, digests in found.items()} == {
+        "app": {"HOST", "KEY", "URL"},
+        "worker": {"QUEUE", "KEY"},
+        "legacy": {"DATABASE_URL"},
+    }
+    assert {len(digest) for digests in found.values() for digest in digests.values()} == {12}
+
+
+def test_to_look_at_revisions_writes_nothing(tmp_path: Path):
+    found = peek(tmp_path, STACK, PLAIN, VAULT)
+    assert list(tmp_path.iterdir()) == []
+    assert changed(found, deliver(tmp_path, STACK, PLAIN, VAULT)) == {"app", "worker", "legacy"}
+    assert peek(tmp_path, STACK, PLAIN, VAULT) == deliver(tmp_path, STACK, PLAIN, VAULT)
+
+
+def test_a_key_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path):
+    (tmp_path / ".envmgr").write_text("")
+    with pytest.raises(EnvmgrError, match=r"\.envmgr/dev/revision\.key cannot be read: Not a directory"):
+        peek(tmp_path, STACK, PLAIN, VAULT)
 
 
 @pytest.mark.parametrize(
