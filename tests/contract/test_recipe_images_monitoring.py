@@ -152,7 +152,7 @@ def test_runs_hardened_and_stops_on_its_signal(images, bench, name, init):
     container = serve(bench, images, name, *init)
     wait_until(lambda: has_started(container, name), f"{name} has started")
     assert confinement(container) == confined_to(server.user.split(":")[0])
-    assert stop_seconds(container) < 10
+    assert stop_seconds(container) < 20
     code = int(inspect(container, "{{.State.ExitCode}}"))
     # Only process 1 is spared the signal's own effect.
     assert code == (server.stopped if not init or not server.stopped else 143)
