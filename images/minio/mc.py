@@ -99,9 +99,9 @@ def list_buckets(state: State, _options: Options, name: str) -> Iterator[Said]:
 def disk_usage(state: State, _options: Options, name: str) -> Iterator[Said]:
     """Sum up a bucket's objects."""
     bucket = _bucket(state, name, "Unable to fetch disk usage.")
-    sizes = [path.stat().st_size for path in bucket.rglob("*") if path.is_file() and ".rclone_temp_" not in path.name]
-    document = {"prefix": bucket.name, "size": sum(sizes), "objects": len(sizes), "isVersions": False}
-    yield f"{sum(sizes)}B\t{len(sizes)} objects\t{bucket.name}", document
+    objects, size = state.usage()[bucket.name]
+    document = {"prefix": bucket.name, "size": size, "objects": objects, "isVersions": False}
+    yield f"{size}B\t{objects} objects\t{bucket.name}", document
 
 
 def remove_bucket(state: State, options: Options, name: str) -> Iterator[Said]:

@@ -58,6 +58,7 @@ class Front:
             routes=[
                 Route(f"{health}/live", _live, methods=["GET", "HEAD"]),
                 *(Route(f"{health}/{name}", _ready, methods=["GET", "HEAD"]) for name in ("ready", "cluster")),
+                Route("/minio/v2/metrics/cluster", self._metrics),
                 Route("/{path:path}", self._answer, methods=_METHODS),
             ]
         )
@@ -69,6 +70,21 @@ class Front:
         except Refused as refused:
             return _error(*refused.args)
         return await self._forward(request, user, body)
+
+    async def _metrics(self, _: Request) -> Response:
+        """Return figures of the buckets to whoever asks, as `MINIO_PROMETHEUS_AUTH_TYPE=public` has it."""
+        if os.environ.get("MINIO_PROMETHEUS_AUTH_TYPE") != "public":
+            return _error("AccessDenied", "Access Denied.")
+        usage = await asyncio.to_thread(self._state.usage)
+        lines = [
+            "# TYPE minio_cluster_health_status gauge",
+            "minio_cluster_health_status 1",
+            "# TYPE minio_bucket_usage_object_total gauge",
+            *(f'minio_bucket_usage_object_total{{bucket="{name}"}} {count}' for name, (count, _) in usage.items()),
+            "# TYPE minio_bucket_usage_total_bytes gauge",
+            *(f'minio_bucket_usage_total_bytes{{bucket="{name}"}} {size}' for name, (_, size) in usage.items()),
+        ]
+        return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
     def _user(self, request: Request) -> User:
         key = _access_key(request)

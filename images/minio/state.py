@@ -63,6 +63,10 @@ class State:
         """Return the buckets in the order of their names."""
         return sorted(path.name for path in self.buckets.iterdir() if path.is_dir() and BUCKET.fullmatch(path.name))
 
+    def usage(self) -> dict[str, tuple[int, int]]:
+        """Return number and bytes of each bucket's objects."""
+        return {name: _sum(self.buckets / name) for name in self.bucket_names()}
+
     def read(self) -> dict[str, Any]:
         """Return `users` (key → secret and names of policies) and `policies` (name → document)."""
         try:
@@ -106,6 +110,13 @@ class State:
     def fingerprint(self, user: User) -> bytes:
         """Return what changes with all that rclone knows of a user: its secret and its buckets."""
         return hashlib.sha256("\0".join([user.key, user.secret, *self.visible(user)]).encode()).digest()
+
+
+def _sum(bucket: Path) -> tuple[int, int]:
+    # What rclone has not finished is no object yet.
+    files = (path for path in bucket.rglob("*") if path.is_file() and not path.name.startswith(".rclone_temp_"))
+    sizes = [file.stat().st_size for file in files]
+    return len(sizes), sum(sizes)
 
 
 def root_user() -> User:

@@ -16,7 +16,9 @@ from tests.contract.stand_in_bench import HARDENED, Served, of_one_module, serve
 pytestmark = pytest.mark.docker
 
 READY = "/minio/health/ready"
+METRICS = "/minio/v2/metrics/cluster"
 SETTINGS = ("--user=1000:1000", "--env=MINIO_ROOT_USER=root", "--env=MINIO_ROOT_PASSWORD=root-secret")
+PUBLIC = "--env=MINIO_PROMETHEUS_AUTH_TYPE=public"
 COMMAND = ("server", "/data", "--console-address", ":9001")
 ROOT = "http://root:root-secret@127.0.0.1:9000"
 DEV = "http://dev_app:dev-secret@127.0.0.1:9000"
@@ -37,7 +39,9 @@ def minio(images, tmp_path_factory) -> Iterator[Served]:
     with of_one_module() as bench:
         data = f"--volume={bench.volume()}:/data"
         publish = "--publish=127.0.0.1::9001"
-        served = serve(bench, images["minio"], 9000, READY, *SETTINGS, data, publish, *policies, command=COMMAND)
+        served = serve(
+            bench, images["minio"], 9000, READY, *SETTINGS, PUBLIC, data, publish, *policies, command=COMMAND
+        )
         for name in ("dev", "prod"):
             provision(served, name)
         yield served
@@ -116,6 +120,7 @@ def test_a_large_object_goes_up_in_parts_and_comes_down_whole(minio):
     assert lines(minio, "du --json local/dev-files") == [
         {"status": "success", "prefix": "dev-files", "size": len(content), "objects": 1, "isVersions": False}
     ]
+    assert f'minio_bucket_usage_total_bytes{{bucket="dev-files"}} {len(content)}' in minio.ask("GET", METRICS).text
     assert rclone(minio, "dev", "deletefile", "s:dev-files/large").returncode == 0
 
 
@@ -306,6 +311,7 @@ def test_credentials_come_from_files(images, bench, tmp_path):
     minio = serve(bench, images["minio"], 9000, READY, *options, *files)
     assert mc(minio, "mb local/a-bucket", "http://filed:filed-secret@127.0.0.1:9000")[0] == 0
     assert "filed-secret" not in minio.shell("cat /proc/1/environ")[1]
+    assert minio.ask("GET", METRICS).status_code == 403
 
 
 @pytest.mark.parametrize(
