@@ -24,6 +24,9 @@ LEAST: dict[str, dict[str, Any]] = {
     "qdrant": {"collections": {"messages": {"size": 64, "distance": "Cosine"}}},
     "minio": {"buckets": ("uploads",)},
     "infra container": {"container_port": 8080},
+    **{name: {} for name in ("nginx", "prometheus", "alertmanager", "grafana")},
+    **{name: {} for name in ("postgres-exporter", "redis-exporter", "node-exporter", "nginx-exporter")},
+    "blackbox-exporter": {"targets": ("https://x.example/",)},
     "asgi": {"app": "a.b:c"},
     "wsgi": {"app": "a.b:c"},
     "node": {},
@@ -54,7 +57,49 @@ CONTAINER: dict[str, tuple[Any, ...]] = {
 BUCKETS = ((), "uploads", ("Uploads",), ("up_loads",), ("-a",), ("a--b",), ("a.b",), ("a b",), ("a\n",), ("a" * 41,))
 BUCKET_NAMES = ({"a": "A"}, {"a": "x"}, {"a": "a/b"}, {"A": "abc"}, {"a": "abc\n"}, "abc")
 REGIONS = ("", "eu_west", "EU", "a b", "eu\n", 1)
+VERSION = ("", "latest", "v1", "v1.2", "1.2.3;x", "v1.2.3\n", 1.2, None)
+MONITORS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "nginx": {
+        "version": ("1", "latest", "2.0", "1.26-alpine", 1.26, "1.26\n"),
+        "tls": ("on", True, "", None),
+        "certificate": ("", "a\nb", 1),
+        "key": ("", "a\0b", None),
+        "https_only": ("yes", 1),
+        "client_max_body_size": ("", "10", "0M", "10MB", "10M;", 10),
+        "rate_limits": ({"api": 100}, {"/api": 0}, {"/api": "100"}, {"/a b": 1}, ("/api",)),
+        "cache_seconds": ({"/static": -1}, {"static": 1}, {"/static": "1d"}),
+        "headers": ({"X A": "b"}, {"X-A": "$remote_addr"}, {"X-A": "a\nb"}, {"X-A;": "b"}, {"X-A": 1}, {"X-A": "ü"}),
+        "gzip": ("on", 1),
+        "timeout_seconds": (0, 86_401, "60", 1.5),
+        "worker_connections": (63, 65_537, "1024"),
+        "trusted_proxies": (("10.0.0.0/8;",), ("proxy",), ("",), "10.0.0.0/8"),
+    },
+    "prometheus": {
+        "version": VERSION,
+        "retention": ("", "15", "15 d", "d", "0d", "15d;", 15),
+        "retention_size": ("2", "2G", "2gb", "0GB", 2),
+        "scrape_interval": ("15", "1.5s", "", 15),
+    },
+    "alertmanager": {
+        "version": VERSION,
+        "webhook_url": ("", "example", "ftp://x/", "http://", "http://a b/", "https://user:pass@x/", "http://x/\n"),
+        "webhook_secret": ("yes", 1, None),
+        "group_wait": ("", "30", 30),
+        "repeat_interval": ("4 h", "0h"),
+    },
+    "grafana": {"version": ("", "latest", "v12.3.1", "12", "12.3", 12.3), "login": ("", "a b", "a:b", "a\n")},
+    **{
+        name: {"version": VERSION}
+        for name in ("postgres-exporter", "redis-exporter", "node-exporter", "nginx-exporter")
+    },
+    "blackbox-exporter": {
+        "version": VERSION,
+        "targets": ((), ("x.example",), ("ftp://x/",), ("http://a b/",), "http://x/", None),
+        "checks_certificates": ("no", 0),
+    },
+}
 RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
+    **MONITORS,
     "postgres": {
         "version": (17, "14", "17.2", "latest", "", None),
         "database": ("", "Chat", "1chat", "chat-1", "chat;drop", "chat'", "a" * 41, "chat\n", 1),
@@ -154,7 +199,12 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
 
 
 def test_the_kinds():
-    assert list(INFRA) == ["postgres", "redis", "qdrant", "minio", "nginx", "container"]
+    assert list(INFRA) == [
+        *("postgres", "redis", "qdrant", "minio"),
+        *("nginx", "prometheus", "alertmanager", "grafana"),
+        *("postgres-exporter", "redis-exporter", "node-exporter", "nginx-exporter", "blackbox-exporter"),
+        "container",
+    ]
     assert list(SERVICES) == [
         *("asgi", "wsgi", "node", "static", "celery-worker", "celery-beat", "flower", "job", "container")
     ]
