@@ -308,8 +308,9 @@ def test_a_commands_secrets_travel_as_variables(chatbot: Project):
     filled = [vault.fill_all(command.variables) for stack in chatbot.system.stacks for command in commands_in(stack)]
     carried = {value for one in filled for text in one.values() for value in values if value in text}
     assert {value.split("-of-")[1] for value in carried} == {
-        *("REDIS_ADMIN_PASSWORD-infra",),
-        *(f"{server}_PASSWORD-{target}" for server in ("POSTGRES", "REDIS") for target in ("dev", "stage", "prod")),
+        *(f"{server}_ADMIN_PASSWORD-infra" for server in ("REDIS", "QDRANT", "MINIO")),
+        *(f"{server}_EXPORTER_PASSWORD-infra" for server in ("POSTGRES", "REDIS")),
+        *(f"{one}_PASSWORD-{target}" for one in ("POSTGRES", "REDIS", "MINIO") for target in ("dev", "stage", "prod")),
     }
 
 
@@ -324,6 +325,11 @@ def test_plain_variables_and_configuration_hold_no_reference(chatbot: Project):
 IN_IMAGE = {
     "postgres": {"pg_isready", "psql", "sh", "printf"},
     "redis": {"redis-cli", "grep", "sh", "printf", "sed", "tr", "wc", "set", "cursor", "case", "while"},
+    "qdrant": {"bash"},
+    "minio": {"curl", "mc"},
+    **dict.fromkeys(("nginx", "grafana"), {"curl"}),
+    # Of busybox, as in the images that Prometheus's own are made from, and in Alpine's.
+    **dict.fromkeys(("prometheus", "alertmanager", "postgres-exporter", "redis-exporter", "node-exporter"), {"wget"}),
     "asgi": {"python", "uvicorn"},
     "celery-worker": {"celery", "/bin/sh"},
     "flower": {"python", "celery"},
@@ -336,7 +342,9 @@ def programs(service: Service) -> set[str]:
     own = service.healthcheck.test if service.healthcheck else ()
     for argv in (own, *(command.argv for command in commands_in(service.probe))):
         words = argv[1:] if argv[:1] in (("CMD",), ("CMD-SHELL",)) else argv
-        if argv[:1] == ("CMD-SHELL",) or (words[1:2] == ("-c",) and words[0].endswith("sh")):
+        if words[:2] == ("bash", "-c"):
+            found.add("bash")  # which does itself what these scripts want
+        elif argv[:1] == ("CMD-SHELL",) or (words[1:2] == ("-c",) and words[0].endswith("sh")):
             found |= {words[0]} if words[1:2] == ("-c",) else set()
             script = words[-1]
             found |= {part.split()[0] for part in re.split(r"\||&&", re.sub(r"^exec ", "", script))}
