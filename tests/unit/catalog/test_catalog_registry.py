@@ -327,9 +327,10 @@ IN_IMAGE = {
     "redis": {"redis-cli", "grep", "sh", "printf", "sed", "tr", "wc", "set", "cursor", "case", "while"},
     "qdrant": {"bash"},
     "minio": {"curl", "mc"},
-    **dict.fromkeys(("nginx", "grafana"), {"curl"}),
+    **{kind: {"curl"} for kind in ("nginx", "grafana")},
     # Of busybox, as in the images that Prometheus's own are made from, and in Alpine's.
-    **dict.fromkeys(("prometheus", "alertmanager", "postgres-exporter", "redis-exporter", "node-exporter"), {"wget"}),
+    **{kind: {"wget"} for kind in ("prometheus", "alertmanager")},
+    **{f"{watched}-exporter": {"wget"} for watched in ("postgres", "redis", "node")},
     "asgi": {"python", "uvicorn"},
     "celery-worker": {"celery", "/bin/sh"},
     "flower": {"python", "celery"},
