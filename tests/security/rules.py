@@ -32,6 +32,8 @@ _KEYS = {
     *("dns_opt", "depends_on", "healthcheck", "restart", "stop_signal", "stop_grace_period", "logging", "labels"),
 }
 """Nothing else: no build, container_name, privileged, devices, host namespaces, cgroup_parent, cap_add, links."""
+_ASKED_BY_A_NEIGHBOUR = {"nginx-exporter"}
+"""Kinds whose image holds no program but their own."""
 _CREDENTIAL = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_URL$|_DSN$|AUTH")
 
 
@@ -131,6 +133,8 @@ def s11_health(document: Document) -> Iterator[str]:
         if _is_job(service):
             if check is not None:
                 yield f"{name}: a job with a healthcheck"
+        elif check is None and service["labels"]["envmgr.kind"] in _ASKED_BY_A_NEIGHBOUR:
+            pass
         elif not check or check["test"][0] not in ("CMD", "CMD-SHELL") or "localhost" in " ".join(check["test"]):
             yield f"{name}: no healthcheck"
         elif not {"interval", "timeout", "retries", "start_period", "start_interval"} <= check.keys():
@@ -224,6 +228,12 @@ def s17_authentication(document: Document) -> Iterator[str]:
         kind = service["labels"]["envmgr.kind"]
         if kind == "flower" and "FLOWER_BASIC_AUTH" not in given:
             yield f"{name}: Flower without a password"
+        if kind == "grafana" and not service["environment"].keys() >= {"GF_SECURITY_ADMIN_PASSWORD__FILE"}:
+            yield f"{name}: Grafana with the password that everybody knows"
+        if kind == "grafana" and service["environment"].get("GF_AUTH_ANONYMOUS_ENABLED", "false") != "false":
+            yield f"{name}: Grafana for everybody"
+        if kind in ("postgres-exporter", "redis-exporter") and not any("EXPORTER_PASSWORD" in one for one in given):
+            yield f"{name}: reads statistics without a login of its own"
         if kind in ("postgres", "redis") and not any(target.endswith("_ADMIN_PASSWORD") for target in given):
             yield f"{name}: a server without an administrator's password"
         if kind == "postgres" and "--auth-host=scram-sha-256" not in service["environment"]["POSTGRES_INITDB_ARGS"]:

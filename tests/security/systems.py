@@ -27,6 +27,17 @@ SERVICES = {
     "worker": ('kind = "celery-worker"', 'app = "chat.tasks"', "egress = true"),
     "flower": ('kind = "flower"', 'app = "chat.tasks"'),
 }
+MONITORS = {
+    "nginx": ("port = 8100", "ports = { https = 8443 }", 'tls = "files"', 'rate_limits = { "/api/" = 100 }'),
+    "prometheus": ("port = 9090", 'uses = ["alertmanager", "blackbox-exporter"]'),
+    "alertmanager": ("port = 9093", "webhook_secret = true"),
+    "grafana": ("port = 3000", 'uses = ["prometheus"]'),
+    "postgres-exporter": ('uses = ["postgres"]',),
+    "redis-exporter": ('uses = ["redis"]',),
+    "nginx-exporter": ('uses = ["nginx"]',),
+    "node-exporter": (),
+    "blackbox-exporter": ('targets = ["https://chat.example/health"]',),
+}
 USES = {"migrate": ("postgres",), "app": SERVERS, "worker": SERVERS, "flower": ("redis",)}
 AFTER = {"app": ("migrate",), "worker": ("migrate",)}
 PORTS = {"app": 8000, "flower": 5555}
@@ -48,10 +59,11 @@ class Document:
 
 
 def subsets() -> Iterator[tuple[str, ...]]:
-    """Yield every choice of optional services that leaves the application at least one."""
+    """Yield every choice of optional services that leaves the application at least one; at last, all and monitors."""
     for chosen in chain.from_iterable(combinations(OPTIONAL, size) for size in range(len(OPTIONAL) + 1)):
         if set(chosen) & set(SERVICES):
             yield chosen
+    yield (*OPTIONAL, *MONITORS)
 
 
 def _listed(names: tuple[str, ...], chosen: tuple[str, ...]) -> str:
@@ -63,12 +75,13 @@ def spec(chosen: tuple[str, ...]) -> str:
     lines = ['[project]\nname = "chat"\n\n[builds.chat]\ncontext = "src"\n']
     lines += ["[variables.SECRET_KEY]\nsecret = true\ngenerate = true\n", '[variables.HOST]\ndefault = "x.example"\n']
     lines += [f"[infra.{name}]\nport = {15432 + number}\n" for number, name in enumerate(SERVERS) if name in chosen]
+    lines += ["\n".join((f"[infra.{name}]", *keys, "")) for name, keys in MONITORS.items() if name in chosen]
     for name in (name for name in SERVICES if name in chosen):
         links = f"uses = [{_listed(USES[name], chosen)}]\nafter = [{_listed(AFTER.get(name, ()), chosen)}]\n"
         lines.append("\n".join((f"[services.{name}]", 'build = "chat"', *SERVICES[name], links)))
     for number, (name, settings) in enumerate(ENVIRONMENTS.items()):
         ports = ", ".join(f"{one} = {port + number}" for one, port in PORTS.items() if one in chosen)
-        lines.append(f"[environments.{name}]\n{settings}\nports = {{ {ports} }}\n")
+        lines.append(f'[environments.{name}]\n{settings}\nports = {{ {ports} }}\nhosts = ["{name}.chat.example"]\n')
     return "\n".join(lines)
 
 

@@ -66,6 +66,7 @@ def test_a_good_name_is_suggested_as_it_is(name: str):
 def test_generated_names_are_what_their_readers_accept(project: str, target: str, other: str):
     assert COMPOSE_PROJECT.fullmatch(naming.compose_project(project, target))
     assert DNS_LABEL.fullmatch(naming.container_name(project, target, other, 12))
+    assert DNS_LABEL.fullmatch(naming.alias(project, target))
     assert REFERENCE.fullmatch(naming.built_image(project, other, target))
     assert re.fullmatch(r"[a-z][a-z0-9_]*", naming.sql_name(project))
 
@@ -77,7 +78,17 @@ def test_generated_names():
     assert naming.publish_network("play", "dev") == "play-dev-publish"
     assert naming.egress_network("play", "dev") == "play-dev-egress"
     assert naming.built_image("play", "app", "dev") == "play-app:env-dev"
+    assert naming.alias("app", "dev") == "app--dev"
     assert naming.sql_name("shia-chatbot") == "shia_chatbot"
+
+
+@given(names, names)
+def test_no_name_server_of_the_host_is_asked_for_a_service_and_no_two_share_a_name(service: str, environment: str):
+    # Docker answers a name without a dot itself; a service and an environment that are joined otherwise are others.
+    alias = naming.alias(service, environment)
+    assert "." not in alias
+    assert alias != naming.alias(f"{service}-{environment}", environment)
+    assert "--" not in service + environment
 
 
 @pytest.mark.parametrize("environment", ["latest", "stable", "edge", "nightly", "dev", "test"])

@@ -9,6 +9,8 @@ import sys
 import threading
 
 ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
+# Both services are the same program; only one of them is given the servers.
+SERVICE = "web" if "REDIS_KEY_PREFIX" in os.environ else "files"
 COUNTS: dict[tuple[str, int], int] = {}
 LOCK = threading.Lock()
 ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -27,7 +29,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.reply(200, metrics(), "text/plain; version=0.0.4")
         if self.headers.get("Upgrade", "").lower() == "websocket":
             return self.upgrade()
-        status = 500 if self.path.startswith("/broken") else 200
+        status = int(self.path.removeprefix("/broken/")) if self.path.startswith("/broken/") else 200
         with LOCK:
             COUNTS[self.path, status] = COUNTS.get((self.path, status), 0) + 1
         return self.reply(status, self.seen(0), "application/json")
@@ -42,7 +44,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def seen(self, size: int) -> str:
         """Return what reached this service, as JSON."""
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return json.dumps({"environment": ENVIRONMENT, "path": self.path, "headers": headers, "size": size})
+        found = {"environment": ENVIRONMENT, "service": SERVICE, "path": self.path, "headers": headers, "size": size}
+        return json.dumps(found)
 
     def upgrade(self) -> None:
         """Open a websocket and send back one frame, unmasked."""

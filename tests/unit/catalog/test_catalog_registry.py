@@ -24,6 +24,9 @@ LEAST: dict[str, dict[str, Any]] = {
     "qdrant": {"collections": {"messages": {"size": 64, "distance": "Cosine"}}},
     "minio": {"buckets": ("uploads",)},
     "infra container": {"container_port": 8080},
+    **{name: {} for name in ("nginx", "prometheus", "alertmanager", "grafana")},
+    **{name: {} for name in ("postgres-exporter", "redis-exporter", "node-exporter", "nginx-exporter")},
+    "blackbox-exporter": {"targets": ("https://x.example/",)},
     "asgi": {"app": "a.b:c"},
     "wsgi": {"app": "a.b:c"},
     "node": {},
@@ -54,7 +57,49 @@ CONTAINER: dict[str, tuple[Any, ...]] = {
 BUCKETS = ((), "uploads", ("Uploads",), ("up_loads",), ("-a",), ("a--b",), ("a.b",), ("a b",), ("a\n",), ("a" * 41,))
 BUCKET_NAMES = ({"a": "A"}, {"a": "x"}, {"a": "a/b"}, {"A": "abc"}, {"a": "abc\n"}, "abc")
 REGIONS = ("", "eu_west", "EU", "a b", "eu\n", 1)
+VERSION = ("", "latest", "v1", "v1.2", "1.2.3;x", "v1.2.3\n", 1.2, None)
+MONITORS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "nginx": {
+        "version": ("1", "latest", "2.0", "1.26-alpine", 1.26, "1.26\n"),
+        "tls": ("on", True, "", None),
+        "certificate": ("", "a\nb", 1),
+        "key": ("", "a\0b", None),
+        "https_only": ("yes", 1),
+        "client_max_body_size": ("", "10", "0M", "10MB", "10M;", 10),
+        "rate_limits": ({"api": 100}, {"/api": 0}, {"/api": "100"}, {"/a b": 1}, ("/api",)),
+        "cache_seconds": ({"/static": -1}, {"static": 1}, {"/static": "1d"}),
+        "headers": ({"X A": "b"}, {"X-A": "$remote_addr"}, {"X-A": "a\nb"}, {"X-A;": "b"}, {"X-A": 1}, {"X-A": "ü"}),
+        "gzip": ("on", 1),
+        "timeout_seconds": (0, 86_401, "60", 1.5),
+        "worker_connections": (63, 65_537, "1024"),
+        "trusted_proxies": (("10.0.0.0/8;",), ("proxy",), ("",), "10.0.0.0/8"),
+    },
+    "prometheus": {
+        "version": VERSION,
+        "retention": ("", "15", "15 d", "d", "0d", "15d;", 15),
+        "retention_size": ("2", "2G", "2gb", "0GB", 2),
+        "scrape_interval": ("15", "1.5s", "", 15),
+    },
+    "alertmanager": {
+        "version": VERSION,
+        "webhook_url": ("", "example", "ftp://x/", "http://", "http://a b/", "https://user:pass@x/", "http://x/\n"),
+        "webhook_secret": ("yes", 1, None),
+        "group_wait": ("", "30", 30),
+        "repeat_interval": ("4 h", "0h"),
+    },
+    "grafana": {"version": ("", "latest", "v12.3.1", "12", "12.3", 12.3), "login": ("", "a b", "a:b", "a\n")},
+    **{
+        name: {"version": VERSION}
+        for name in ("postgres-exporter", "redis-exporter", "node-exporter", "nginx-exporter")
+    },
+    "blackbox-exporter": {
+        "version": VERSION,
+        "targets": ((), ("x.example",), ("ftp://x/",), ("http://a b/",), "http://x/", None),
+        "checks_certificates": ("no", 0),
+    },
+}
 RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
+    **MONITORS,
     "postgres": {
         "version": (17, "14", "17.2", "latest", "", None),
         "database": ("", "Chat", "1chat", "chat-1", "chat;drop", "chat'", "a" * 41, "chat\n", 1),
@@ -154,7 +199,12 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
 
 
 def test_the_kinds():
-    assert list(INFRA) == ["postgres", "redis", "qdrant", "minio", "nginx", "container"]
+    assert list(INFRA) == [
+        *("postgres", "redis", "qdrant", "minio"),
+        *("nginx", "prometheus", "alertmanager", "grafana"),
+        *("postgres-exporter", "redis-exporter", "node-exporter", "nginx-exporter", "blackbox-exporter"),
+        "container",
+    ]
     assert list(SERVICES) == [
         *("asgi", "wsgi", "node", "static", "celery-worker", "celery-beat", "flower", "job", "container")
     ]
@@ -258,8 +308,9 @@ def test_a_commands_secrets_travel_as_variables(chatbot: Project):
     filled = [vault.fill_all(command.variables) for stack in chatbot.system.stacks for command in commands_in(stack)]
     carried = {value for one in filled for text in one.values() for value in values if value in text}
     assert {value.split("-of-")[1] for value in carried} == {
-        *("REDIS_ADMIN_PASSWORD-infra",),
-        *(f"{server}_PASSWORD-{target}" for server in ("POSTGRES", "REDIS") for target in ("dev", "stage", "prod")),
+        *(f"{server}_ADMIN_PASSWORD-infra" for server in ("REDIS", "QDRANT", "MINIO")),
+        *(f"{server}_EXPORTER_PASSWORD-infra" for server in ("POSTGRES", "REDIS")),
+        *(f"{one}_PASSWORD-{target}" for one in ("POSTGRES", "REDIS", "MINIO") for target in ("dev", "stage", "prod")),
     }
 
 
@@ -274,6 +325,12 @@ def test_plain_variables_and_configuration_hold_no_reference(chatbot: Project):
 IN_IMAGE = {
     "postgres": {"pg_isready", "psql", "sh", "printf"},
     "redis": {"redis-cli", "grep", "sh", "printf", "sed", "tr", "wc", "set", "cursor", "case", "while"},
+    "qdrant": {"bash"},
+    "minio": {"curl", "mc"},
+    **{kind: {"curl"} for kind in ("nginx", "grafana")},
+    # Of busybox, as in the images that Prometheus's own are made from, and in Alpine's.
+    **{kind: {"wget"} for kind in ("prometheus", "alertmanager")},
+    **{f"{watched}-exporter": {"wget"} for watched in ("postgres", "redis", "node")},
     "asgi": {"python", "uvicorn"},
     "celery-worker": {"celery", "/bin/sh"},
     "flower": {"python", "celery"},
@@ -286,7 +343,9 @@ def programs(service: Service) -> set[str]:
     own = service.healthcheck.test if service.healthcheck else ()
     for argv in (own, *(command.argv for command in commands_in(service.probe))):
         words = argv[1:] if argv[:1] in (("CMD",), ("CMD-SHELL",)) else argv
-        if argv[:1] == ("CMD-SHELL",) or (words[1:2] == ("-c",) and words[0].endswith("sh")):
+        if words[:2] == ("bash", "-c"):
+            found.add("bash")  # which does itself what these scripts want
+        elif argv[:1] == ("CMD-SHELL",) or (words[1:2] == ("-c",) and words[0].endswith("sh")):
             found |= {words[0]} if words[1:2] == ("-c",) else set()
             script = words[-1]
             found |= {part.split()[0] for part in re.split(r"\||&&", re.sub(r"^exec ", "", script))}

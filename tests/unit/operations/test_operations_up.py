@@ -92,6 +92,13 @@ def test_the_base_joins_each_environments_network_under_its_names(house: House):
     assert "play-prod-data" not in house.engine.networks
 
 
+def test_a_door_joins_every_environment_whatever_that_one_uses(house: House):
+    house.write(WEB.replace("[services.web]", '[infra.nginx]\nmemory = "64M"\n\n[services.web]'))
+    house.engine.has_image("nginx:1.26")
+    house.up()
+    assert house.container("play-infra-nginx-1").networks["play-dev-data"] == ("nginx",)
+
+
 def test_a_system_without_servers_needs_no_base(house: House):
     house.write(WEB)
     result = house.up()

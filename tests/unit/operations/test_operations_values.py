@@ -108,3 +108,42 @@ def test_looking_needs_nothing_to_be_complete(house: House):
     session = house.session()
     assert vault_of(session, session.project.system.stacks).values.keys() == {"infra", "dev", "stage", "prod"}
     assert house.said == []
+
+
+# ---- values that are files
+
+
+def add_door(house: House) -> None:
+    door = '[infra.nginx]\nmemory = "64M"\ntls = "files"\ncertificate = "certs/chain.pem"\nkey = "certs/key.pem"\n\n'
+    house.edit("[variables.SECRET_KEY]", f"{door}[variables.SECRET_KEY]")
+
+
+def test_a_file_of_the_operators_is_a_secret_with_its_line_breaks(house: House):
+    add_door(house)
+    (house.folder / "certs").mkdir()
+    (house.folder / "certs/chain.pem").write_text("-----BEGIN\nä\n")
+    write(house, "certs/key.pem", "key\n")
+    session = house.session()
+    base = session.project.system.base
+    values = gather(session, (base,))["infra"]
+    store_generated(session, base, values)
+    held = session.vault.values["infra"]
+    assert held["NGINX_TLS_CERTIFICATE"].reveal() == "-----BEGIN\nä\n"
+    assert held["NGINX_TLS_KEY"].reveal() == "key\n"
+    assert "NGINX_TLS_KEY" not in house.secrets("infra")
+    assert vault_of(house.session(), (base,)).values["infra"]["NGINX_TLS_KEY"].reveal() == "key\n"
+
+
+def test_a_file_that_cannot_be_read_is_told_with_its_place_and_its_neighbours(house: House):
+    add_door(house)
+    (house.folder / "certs").mkdir()
+    (house.folder / "certs/chain.pem").write_bytes(b"\xff\x00")
+    session = house.session()
+    with pytest.raises(SpecError) as caught:
+        gather(session, (session.project.system.base,))
+    assert [(one.path, one.message) for one in caught.value.problems] == [
+        ("infra.nginx.certificate", "certs/chain.pem cannot be read: it is no text"),
+        ("infra.nginx.key", "certs/key.pem cannot be read: No such file or directory"),
+    ]
+    assert caught.value.help == "Put the files where the spec says, or correct the spec."
+    assert "NGINX_TLS_KEY" not in vault_of(house.session(), (session.project.system.base,)).values["infra"]

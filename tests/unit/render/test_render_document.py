@@ -101,7 +101,7 @@ def test_a_service_with_everything():
                 "bind": {"create_host_path": False},
             },
         ],
-        "networks": {"data": None, "egress": {"gw_priority": 1}},
+        "networks": {"data": {"gw_priority": 2}, "egress": {"gw_priority": 1}},
         "ports": [{"target": 8000, "published": "9000", "host_ip": "127.0.0.1", "protocol": "tcp"}],
         "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
         "healthcheck": {
@@ -118,6 +118,23 @@ def test_a_service_with_everything():
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
         "labels": {"envmgr.project": "play", "envmgr.env": "dev", "envmgr.service": "app", "envmgr.kind": "asgi"},
     }
+
+
+def test_a_name_leads_to_the_data_network_even_between_two_that_publish_a_port():
+    one = service(networks=("data", "publish"), aliases=("app--dev",))
+    two = service("other", networks=("data",), aliases=("other--dev",))
+    networks = tuple(Network(key, f"n-{key}", "10.0.0.0/25", is_internal=key == "data") for key in ("data", "publish"))
+    assert body(one, networks=networks)["networks"] == {
+        "data": {"aliases": ["app--dev"], "gw_priority": 2},
+        "publish": None,
+    }
+    assert body(two, networks=networks)["networks"] == {"data": {"aliases": ["other--dev"]}}
+
+
+def test_who_reaches_into_every_environment_asks_no_name_server_outside():
+    networks = (Network("data", "n", "10.0.0.0/25", is_internal=True),)
+    assert body(service(networks=("data",), faces_environments=True), networks=networks)["dns_opt"] == ["ndots:1"]
+    assert "dns_opt" not in body(service(networks=("data",)), networks=networks)
 
 
 def test_a_job_is_not_restarted_and_has_no_healthcheck():

@@ -390,3 +390,24 @@ def test_every_problem_comes_at_once_and_with_its_place(system_of: SystemOf):
         ("services.worker", True, "envmgr.toml"),
         ("environments.dev.ports.worker", True, "envmgr.toml"),
     ]
+
+
+def test_a_server_of_an_environments_own_has_a_name_that_a_monitor_of_the_base_finds(system_of: SystemOf):
+    text = SPEC.replace("[infra.redis]", '[infra.redis]\n[infra.prometheus]\n[infra.redis-exporter]\nuses = ["redis"]')
+    own = '[environments.dev.infra.redis]\nmode = "own"\n[environments.dev.infra.redis-exporter]\nmode = "own"\n'
+    system = system_of(text + own)
+    exporter = system.stack("dev").service("redis-exporter")
+    assert exporter.aliases == ("redis-exporter--dev",)
+    assert [one.service for one in exporter.depends_on] == ["redis"]
+    read = system.base.service("prometheus").configs[0].context["jobs"]
+    hosts = [target["host"] for job in read if job["name"] == "redis-exporter" for target in job["targets"]]
+    assert hosts == ["redis-exporter", "redis-exporter--dev"]
+    assert [need.scope for need in system.stack("dev").needed if need.name == "REDIS_EXPORTER_PASSWORD"] == ["dev"]
+
+
+def test_a_route_that_two_services_want_is_told_once_for_all_environments(system_of: SystemOf):
+    web = 'routes = ["/", "/api"]'
+    text = SPEC.replace('app = "app:app"', f'app = "app:app"\n{web}')
+    admin = '[services.admin]\nkind = "asgi"\nbuild = "app"\napp = "a:b"\nroutes = ["/api"]\n\n[environments.dev]'
+    (problem,) = refused(system_of, text.replace("[environments.dev]", admin))
+    assert problem == Problem("/api leads to app already", "services.admin.routes")

@@ -88,6 +88,12 @@ def test_a_token_without_its_key_is_empty_and_another_key_makes_another_token():
     assert dev != infra
 
 
+@given(anything)
+def test_any_value_survives_in_json(value: str):
+    text = Vault().with_target("dev", {"KEY": value}).fill(('{"a": "', SecretRef("KEY", "dev", "json"), '"}'))
+    assert json.loads(text) == {"a": value}
+
+
 def test_several_templates_are_filled_at_once():
     assert VAULT.fill_all({"A": (SecretRef("KEY", "infra"),), "B": ("b",)}) == {"A": "another", "B": "b"}
 
