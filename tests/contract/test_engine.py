@@ -575,5 +575,6 @@ def test_the_host(lab: Lab):
     assert found.memory > 1 << 28
     assert found.engine_version.split(".")[0].isdigit()
     assert int(found.compose_version.split(".")[0]) >= 2
+    assert "runc" in found.runtimes
     assert lab.engine.host() is found
     assert lab.engine.endpoint.startswith(("unix://", "tcp://"))

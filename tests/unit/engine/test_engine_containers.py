@@ -157,6 +157,9 @@ def test_the_host():
         True,
     )
     assert found.memory > 1 << 30
+    assert found.runtimes == ()
+    assert describe(Runtimes={"runc": {}, "nvidia": {}}).runtimes == ("nvidia", "runc")
+    assert describe(Runtimes=None).runtimes == ()
     assert found.free_disk is not None
 
 

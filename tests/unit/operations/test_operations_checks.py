@@ -261,6 +261,39 @@ def test_cpu_limits_that_add_up_to_more_than_the_host_share():
     assert found(both, machine=host(cpus=5)) == Findings((), ())
 
 
+@pytest.mark.parametrize("gpus", [1, "all"])
+def test_devices_need_their_runtime(gpus: int | str):
+    places = {"gpus": "environments.dev.services.ml.gpus"}
+    one = stack(service("ml", gpus=gpus, places=places), target="dev")
+    assert found((one,), machine=host(runtimes=("nvidia", "runc"))).problems == ()
+    (problem,) = found((one,), machine=host(runtimes=("io.containerd.runc.v2", "runc"))).problems
+    assert problem.message == (
+        "dev: ml wants NVIDIA devices, and the engine has no runtime nvidia (io.containerd.runc.v2, runc)"
+    )
+    assert problem.path == "environments.dev.services.ml.gpus"
+    assert "nvidia-ctk runtime configure" in problem.hint
+
+
+def test_an_engine_that_names_no_runtime():
+    (problem,) = found((stack(service("ml", gpus=1)),)).problems
+    assert (problem.message[-17:], problem.path) == ("a (none is known)", "services.ml.gpus")
+
+
+def test_a_service_without_devices_needs_no_runtime():
+    assert found((stack(service()),), machine=host(runtimes=())) == Findings((), ())
+
+
+def test_what_is_less_confined_is_said_for_what_is_started():
+    loose = service(
+        "web", compose={"cap_add": ["NET_ADMIN"], "read_only": False}, places={"compose": "services.web.compose"}
+    )
+    dev, stage = stack(loose, target="dev"), stack(loose, target="stage")
+    assert found((dev,), whole=system(dev, stage)).cautions == (
+        "dev: web gets the capability NET_ADMIN, can write its own root, as services.web.compose says",
+    )
+    assert found((stack(service(compose={"labels": {"a": "b"}})),)).cautions == ()
+
+
 def test_running_stacks_share_the_cpus_too():
     dev, stage = sized("dev", cpus=2.0), sized("stage", cpus=2.0)
     findings = found((dev,), observed(container("web", "stage")), host(cpus=3), system(dev, stage))

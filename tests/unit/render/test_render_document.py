@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -288,3 +288,77 @@ def test_any_value_survives_in_a_document(repository, value: str):
         assert found["environment"] == {"VALUE": doubled}
         assert found["command"] == ["run", doubled]
         assert found["healthcheck"]["test"] == ["CMD", "check", doubled]
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.booleans() | NUMBERS | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def doubled(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: doubled(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [doubled(child) for child in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value
+
+
+@example({"a": [[1, [2.5, []]], {}, [{}], {"b": [{"c": {}, "d": [[]]}]}]})
+@given(st.dictionaries(TEXT, VALUES, min_size=1, max_size=4))
+def test_any_raw_value_survives_in_a_document(repository, raw: dict[str, object]):
+    one = service(compose={"x-raw": raw})
+    text = render(System("play", stack(target="infra"), (stack(one),), {}), repository)["docker-compose.app.dev.yml"]
+    for read in (YAML(typ="safe", pure=True).load(text), yaml.load(text, yaml.CSafeLoader)):
+        assert repr(read["services"]["app"]["x-raw"]) == repr(doubled(raw))
+
+
+# ---- raw Compose keys, laid over
+
+
+def test_raw_keys_are_laid_over_by_composes_rules():
+    one = service(
+        command=("serve",),
+        variables={"A": "1", "B": "2"},
+        configs=(ConfigMount("config/a", "/etc/a", "a.j2"),),
+        healthcheck=Healthcheck(("CMD", "true")),
+        compose={
+            "environment": {"B": "3", "C": "4"},
+            "healthcheck": {"test": ["CMD", "false"], "interval": "60s"},
+            "command": ["other"],
+            "volumes": [{"type": "bind", "source": "../src", "target": "/app"}],
+            "tmpfs": ["/tmp:size=64m", "/run:size=8m"],
+            "security_opt": ["no-new-privileges:true", "apparmor=mine"],
+            "cap_drop": ["NET_RAW"],
+            "labels": {"com.example": "x"},
+            "logging": {"driver": "local"},
+            "read_only": False,
+            "hostname": "app",
+        },
+    )
+    found = body(one, {"config/a": ""})
+    assert found["environment"] == {"A": "1", "B": "3", "C": "4"}
+    assert (found["command"], found["healthcheck"]["test"]) == (["other"], ["CMD", "false"])
+    assert (found["healthcheck"]["interval"], found["healthcheck"]["retries"]) == ("60s", 3)
+    assert [mount["target"] for mount in found["volumes"]] == ["/etc/a", "/app"]
+    assert found["tmpfs"] == ["/tmp:size=64m", "/run:size=8m"]
+    assert found["security_opt"] == ["no-new-privileges:true", "apparmor=mine"]
+    assert found["cap_drop"] == ["ALL", "NET_RAW"]
+    assert (found["labels"]["com.example"], found["labels"]["envmgr.service"]) == ("x", "app")
+    assert found["logging"] == {"driver": "local", "options": {"max-size": "10m", "max-file": "3"}}
+    assert (found["read_only"], found["hostname"]) == (False, "app")
+
+
+def test_a_raw_mount_takes_the_place_of_one_at_the_same_path():
+    raw = {"type": "bind", "source": "../a", "target": "/etc/a", "read_only": True}
+    one = service(configs=(ConfigMount("config/a", "/etc/a", "a.j2"),), compose={"volumes": [raw]})
+    assert body(one, {"config/a": ""})["volumes"] == [raw]
+
+
+def test_a_raw_key_changes_the_hash():
+    assert (
+        hash_of(service(compose={"hostname": "a"})) != hash_of(service(compose={"hostname": "b"})) != hash_of(service())
+    )

@@ -45,7 +45,7 @@ def read(text: str) -> list[object]:
     return [YAML(typ="safe", pure=True).load(text), older.load(text), yaml.load(text, yaml.CSafeLoader)]
 
 
-def with_examples(values: tuple[str, ...]):
+def with_examples(values: tuple[object, ...]):
     def decorated(test):
         for value in values:
             test = example(value)(test)
@@ -82,6 +82,18 @@ def test_ordinary_keys_stand_bare_and_words_of_yaml_do_not():
 
 def test_numbers_and_booleans_stand_bare():
     assert [scalar(value) for value in (True, False, 0, -1, 10**30)] == ["true", "false", "0", "-1", str(10**30)]
+
+
+@with_examples((1e22, -1e22, 1e-7, 5e-324, 1.5e300, 1.0, -0.0, 100000000000000000.0))
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_reads_back_as_itself_and_as_no_whole_one(value: float):
+    assert [repr(one) for one in read(f"value: {scalar(value)}\n")] == [repr({"value": value})] * 3
+
+
+@with_examples(("$HOME", "a$b", "${x}", "$$"))
+@given(anything)
+def test_any_key_reads_back_as_itself_for_compose_interpolates_values_alone(name: str):
+    assert read(f"{key(name)}: 1\n") == [{name: 1}] * 3
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), b"bytes", ["list"], {"a": 1}, object()])

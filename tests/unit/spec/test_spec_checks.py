@@ -303,3 +303,50 @@ class TestServers:
             "module": "services.app.module",
             "memory": "environments.dev.services.app.memory",
         }
+
+    def test_what_no_environment_shares_the_base_cannot_use(self, problems, load_text):
+        text = GOOD.replace("[infra.redis]", 'uses = ["redis"]\n[infra.redis]')
+        own = '[environments.{}.infra.redis]\nmode = "own"\n'
+        assert load_text(text + own.format("dev")).spec.base.keys() == {"postgres", "redis"}
+        assert problems(text + own.format("dev") + own.format("prod")) == [
+            "4:9 infra.postgres.uses[0]: no environment shares redis, so the base has none for postgres to use "
+            '(leave mode of redis at "shared" in one environment)'
+        ]
+
+    def test_what_is_not_the_bases_cannot_be_shared(self, problems):
+        text = GOOD.replace("[infra.redis]", '[infra.redis]\nmode = "own"')
+        assert problems(text + '[environments.dev.infra.redis]\nmode = "shared"\n') == [
+            "16:1 environments.dev.infra.redis.mode: [infra.redis] is not the base's, so there is none to share "
+            "(leave mode out in [infra.redis], and set it in the environments that have their own)"
+        ]
+
+    def test_what_is_not_the_bases_publishes_nothing_there(self, problems):
+        text = GOOD.replace("[infra.redis]", '[infra.redis]\nmode = "own"\nport = 6379\nports = { x = 1 }')
+        where = "(set it in [environments.NAME.infra.redis])"
+        assert problems(text) == [
+            f"6:1 infra.redis.port: the base publishes no redis: it is own {where}",
+            f"7:1 infra.redis.ports: the base publishes no redis: it is own {where}",
+        ]
+
+    def test_a_managed_server_publishes_nothing(self, problems):
+        text = GOOD + '[environments.dev.infra.redis]\nmode = "external"\nurl = "redis://c"\nport = 6379\n'
+        assert problems(text) == [
+            "17:1 environments.dev.infra.redis.port: an external server is not started, so nothing of it is published"
+        ]
+
+    def test_a_port_of_a_server_that_nobody_shares_is_free(self, load_text):
+        text = GOOD.replace("[infra.redis]", "[infra.redis]\nport = 6379")
+        own = '[environments.{}.infra.redis]\nmode = "own"\nport = {}\n'
+        assert load_text(text + own.format("dev", 6379) + own.format("prod", 6380)).spec.base.keys() == {"postgres"}
+
+    def test_further_ports_of_services_clash_like_any_other(self, problems):
+        text = GOOD.replace("[services.job]", "ports = { admin = 9000 }\n[services.job]")
+        assert problems(text) == [
+            "11:11 services.worker.ports.admin: port 9000 would be published by dev.worker (admin) and by "
+            "prod.worker (admin): write it in each environment"
+        ]
+        override = "[environments.{}.services.worker]\nports = {{ admin = {} }}\n"
+        assert problems(GOOD + override.format("dev", 9000) + override.format("prod", 9000)) == [
+            "17:11 environments.prod.services.worker.ports.admin: port 9000 is published by dev.worker (admin) "
+            "already, at environments.dev.services.worker.ports.admin"
+        ]
