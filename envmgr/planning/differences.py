@@ -12,6 +12,7 @@ from envmgr.model.stack import Service, Stack
 from envmgr.planning import raw
 from envmgr.planning.actual import actual_fields
 from envmgr.planning.desired import desired_fields, unknown_fields
+from envmgr.planning.fields import SECRETS
 from envmgr.planning.inputs import Question, Wanted
 from envmgr.planning.places import Difference, place_of
 
@@ -90,7 +91,8 @@ def _variables(
 def _labelled(service: Service, container: Container, wanted: Wanted) -> Iterator[Difference]:
     """Compare what only labels, digests and ids can tell: values are never shown."""
     have, want = naming.revised(container.revision), naming.revised(wanted.revision)
-    files = {mount.name for mount in service.secrets}
+    mounted = {mount.target.removeprefix(SECRETS) for mount in container.settings.mounts}
+    files = {mount.name for mount in service.secrets} | (mounted - want.keys())
     for name in sorted({*have, *want}):
         if have.get(name) != want.get(name):
             group = "secrets" if name in files else "variables"

@@ -35,7 +35,7 @@ def place_of(stack: Stack, service: Service, difference: Difference, locate: Loc
     """Return where a field's new value is written, or else the service's own table; None when it has no place."""
     field, old, new = difference
     known = service.places
-    keys = (field, *_KEYS.get(field, ()))
+    keys = (field, *_KEYS.get(field, ()), *(("egress",) if field.startswith("networks.") else ()))
     found = next((known[key] for key in keys if key in known), None)
     if found is None and field == "definition":
         found = _only_raw_key(known)

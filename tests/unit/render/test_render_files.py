@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from envmgr import naming
 from envmgr.errors import SpecError
 from envmgr.operations.project import Project
 from envmgr.render.files import render, service_labels
