@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from envmgr.diagnosis.log import clean, final_part, is_telling, last_error
+from envmgr.diagnosis.log import clean, final_part, is_telling, last_error, meaningful
 from envmgr.diagnosis.scene import Scene
 from envmgr.diagnosis.signature import Explanation, Fact, Finding
 from envmgr.diagnosis.signatures.table import FACTS, LATER, WORDS
@@ -63,14 +63,14 @@ def _by_healthcheck(scene: Scene) -> Finding | None:
         return None
     failed = [run for run in scene.witness.checks if run.exit_code != 0]
     lines = clean(failed[-1].output) if failed else ()
-    found = _by_words(scene, final_part(lines), "healthcheck")
+    found = _by_words(scene, meaningful(final_part(lines)), "healthcheck")
     if found is None or (found.signature == "connection-refused" and found.explanation.points_at is None):
         return None
     return found
 
 
 def _by_log(scene: Scene) -> Finding | None:
-    return _by_words(scene, final_part(scene.witness.log), "log")
+    return _by_words(scene, meaningful(final_part(scene.witness.log)), "log")
 
 
 def _by_probe(scene: Scene) -> Finding | None:

@@ -12,6 +12,7 @@ _FRAME = re.compile(
     r"|\s*[|+]?\s*[\^~-]+\s*$"
     r"|goroutine \d+ \["
     r"|\t.*\.go:\d+"
+    r"|\s+(?:code|errno|syscall|address|port|path|hostname|requireStack|spawnargs): "
     r"|\(Background on this error at:"
 )
 _CODE = re.compile(r"\s{2,}\S")

@@ -183,7 +183,7 @@ WORDS = (
     Words(
         "port-taken-inside",
         _taken_inside,
-        r"[Aa]ddress already in use\D*:(?P<port>\d+)",
+        r"[Aa]ddress already in use\s+\S*?:(?P<port>\d+)",
         r"'[^']*', (?P<port>\d+)\): (?:\[[^]]*\] )?address already in use",
         r"[Aa]ddress already in use|\bEADDRINUSE\b",
     ),

@@ -8,13 +8,17 @@ from envmgr.diagnosis.signature import Explanation, Hit, Words
 
 def _module_missing(scene: Scene, hit: Hit) -> Explanation:
     module = hit.get("module")
-    if _is_app(scene, module):
-        return _app_missing(scene, hit)
     source = f"builds.{scene.service.image.build.name}" if scene.service.image.build else scene.service.image.reference
     return Explanation(
         f"{scene.name} needs the module {module}, which its image ({source}) does not have",
         scene.rebuild if scene.is_built else scene.edit("image", f"needs {module} in the image"),
     )
+
+
+def _app_itself_missing(scene: Scene, hit: Hit) -> Explanation | None:
+    """Tell the module that the spec's `app` names from one that it imports."""
+    served = [word.partition(":")[0] for word in scene.service.command]
+    return _app_missing(scene, hit) if hit.get("module") in served else None
 
 
 def _app_missing(scene: Scene, hit: Hit) -> Explanation:
@@ -31,11 +35,6 @@ def _name_missing(scene: Scene, hit: Hit) -> Explanation:
         f"{scene.name} fails in its own code: there is no {hit.get('name')} to import{where}",
         scene.rebuild if scene.is_built else scene.logs,
     )
-
-
-def _is_app(scene: Scene, module: str) -> bool:
-    """Tell whether a module is the one that the spec's `app` names, not one that it imports."""
-    return any(module == word.partition(":")[0] for word in scene.service.command)
 
 
 def _variable_missing(scene: Scene, hit: Hit) -> Explanation | None:
@@ -83,11 +82,13 @@ _PROGRAMMING = (
     "ValueError|TypeError|KeyError|AttributeError|NameError|UnboundLocalError|ImportError|SyntaxError|IndentationError|"
     "AssertionError|IndexError|ZeroDivisionError|NotImplementedError|RecursionError|UnicodeDecodeError|ReferenceError"
 )
+_NO_MODULE = r"No module named '?(?P<module>[\w.]+)'?"
 WORDS = (
+    Words("missing-app", _app_itself_missing, _NO_MODULE),
     Words(
         "missing-module",
         _module_missing,
-        r"No module named '?(?P<module>[\w.]+)'?",
+        _NO_MODULE,
         r"Cannot find (?:module|package) '(?P<module>[^']+)'",
     ),
     Words(
