@@ -163,7 +163,7 @@ def user_grant(
         ensure=as_admin(server, _ENSURE, ROLE=(json.dumps(role, separators=(",", ":")),), USER_BODY=body, **named),
         measure=as_admin(server, _MEASURE, **named),
         revoke=as_admin(server, _REVOKE, **named),
-        probe=as_user(server, login, password, _PROBE, ASKED=(f"/_security/_authenticate",)),
+        probe=as_user(server, login, password, _PROBE, ASKED=("/_security/_authenticate",)),
     )
 
 
