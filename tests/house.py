@@ -86,6 +86,8 @@ memory = "64M"
 [environments.dev]
 """
 SERVERS = ("postgres:17", "redis:8.0")
+SERVED = ("postgres", "redis")
+"""Services whose commands are understood."""
 
 
 @dataclass
@@ -103,6 +105,8 @@ class Servers:
     raises: dict[str, BaseException] = field(default_factory=dict)
 
     def __call__(self, container: Container, argv: tuple[str, ...], variables: Mapping[str, str]) -> ExecResult:
+        if container.service not in SERVED:
+            return ExecResult(127, "not found\n")  # a program of the project's own image: nothing that diagnoses
         self.words += argv
         self.variables.append(variables)
         verb, grant = _understood(container.service, " ".join((*argv, variables.get("SQL", ""))), variables)

@@ -33,6 +33,10 @@ class _Trouble:
         return self.finding.signature in _WAITING
 
     @property
+    def may_come_up(self) -> bool:
+        return self.scene is not None and self.scene.witness.is_waiting
+
+    @property
     def is_final(self) -> bool:
         return self.scene is None or self.scene.witness.health.verdict.is_final
 
@@ -84,10 +88,12 @@ def _follows(trouble: _Trouble, graph: Graph, failing: frozenset[Node]) -> bool:
     return not explanation.is_own and bool(graph.below(trouble.node) & failing)
 
 
-def _urgency(trouble: _Trouble, graph: Graph) -> tuple[int, bool, bool, Node]:
-    """Sort causes: what others stand on first; of one wave, what is certain before what is not, and has not ended."""
+def _urgency(trouble: _Trouble, graph: Graph) -> tuple[bool, int, bool, bool, Node]:
+    """Sort causes: what others stand on first, but what may yet come up last; then what is certain, and has ended."""
     is_certain = trouble.finding.explanation.is_own
-    return graph.order.get(trouble.node, -1), not is_certain, not (is_certain or trouble.is_final), trouble.node
+    is_open = not (is_certain or trouble.is_final)
+    is_unproven = trouble.may_come_up and not is_certain
+    return is_unproven, graph.order.get(trouble.node, -1), not is_certain, is_open, trouble.node
 
 
 def _fault(evidence: Evidence, trouble: _Trouble) -> Fault:

@@ -378,4 +378,5 @@ def test_a_stack_that_is_not_asked_for_is_not_checked(chatbot, monkeypatch: pyte
     is_free: Callable[[int, str], bool] = lambda number, _ip: not asked.append(number)  # noqa: E731
     stacks = (whole.base, whole.stack("stage"))
     check(whole, stacks, observed(), host(), is_free=is_free, holder_of=lambda _number, _ip: None)
-    assert asked == [5433, 6379, 8001, 5556]
+    base = [5433, 6379, 6333, 6334, 9000, 9001, 9090, 9093, 3000, 8100, 8443]
+    assert asked == [*base, 8001, 5556]

@@ -24,7 +24,6 @@ def error_of(house: House, *bad: tuple[str, Verdict]) -> NotHealthyError:
     [
         ((("app", Verdict.FAILED), ("migrate", Verdict.FAILED)), "migrate of dev: failed"),
         ((("app", Verdict.STARTING), ("worker", Verdict.CRASHING)), "worker of dev: crash loop"),
-        ((("app", Verdict.STARTING), ("worker", Verdict.UNHEALTHY)), "worker of dev: unhealthy"),
         ((("migrate", Verdict.STARTING), ("app", Verdict.FAILED)), "app of dev: failed"),
         ((("migrate", Verdict.UNHEALTHY), ("app", Verdict.FAILED)), "app of dev: failed"),
         ((("migrate", Verdict.COMPLETED), ("app", Verdict.STOPPED)), "app of dev: stopped"),
@@ -42,17 +41,15 @@ def test_a_broken_server_of_the_base_is_named_before_what_suffers_from_it(house:
     house.servers.refuses.add("probe redis")
     house.engine.behaviours["app"] = Behaviour(state=State.EXITED, exit_code=1, logs="cannot reach redis\n")
     error = error_of(house, ("app", Verdict.FAILED))
-    assert error.message == "redis of infra does not serve dev: redis says no"
-    assert error.help == "envmgr health infra, then envmgr logs infra redis"
+    assert error.message == "redis of infra: unhealthy: redis says no"
+    assert error.help == "envmgr logs infra redis"
     assert error.details == ("log: OOM",)
 
 
 def test_a_server_that_does_not_run_is_named(house: House):
     house.up()
     house.engine.halt(house.engine.get("play-infra-postgres-1"))
-    assert error_of(house, ("app", Verdict.FAILED)).message == (
-        "postgres of infra does not serve dev: postgres of infra does not run"
-    )
+    assert error_of(house, ("app", Verdict.FAILED)).message == ("postgres of infra was stopped (exit code 143)")
 
 
 def test_a_server_that_is_gone_leaves_no_words(house: House):
@@ -68,7 +65,7 @@ def test_of_several_replicas_the_one_in_trouble_speaks(house: House):
     house.engine.get("play-dev-app-1").logs = "all is well\n"
     house.engine.get("play-dev-app-2").logs = "no memory\n"
     house.engine.change(house.container("play-dev-app-2").id, health=EngineHealth.UNHEALTHY)
-    assert error_of(house, ("app", Verdict.UNHEALTHY)).details == ("log: no memory",)
+    assert error_of(house, ("app", Verdict.UNHEALTHY)).details == ("engine: running", "log: no memory")
 
 
 def test_a_log_that_cannot_be_read_hides_no_cause(house: House):
@@ -76,7 +73,7 @@ def test_a_log_that_cannot_be_read_hides_no_cause(house: House):
     house.engine.refusals |= {"logs": fail("Docker is busy"), "health_log": fail()}
     error = error_of(house, ("app", Verdict.FAILED))
     assert error.message == "app of dev: failed: because"
-    assert error.details == ("its log cannot be read: Docker is busy",)
+    assert error.details == ("engine: running", "log: it cannot be read: Docker is busy")
 
 
 def test_the_state_in_words():

@@ -58,7 +58,11 @@ def test_the_order_in_the_spec_changes_nothing():
 
 def test_the_repositorys_own_environments(chatbot: Project):
     assert [names(one) for one in chatbot.system.environments] == [[["flower", "migrate"], ["app", "worker"]]] * 3
-    assert names(chatbot.system.base) == [["postgres", "redis"]]
+    assert names(chatbot.system.base) == [
+        ["alertmanager", "minio", "nginx", "node-exporter", "postgres", "qdrant", "redis"],
+        ["postgres-exporter", "prometheus", "redis-exporter"],
+        ["grafana"],
+    ]
 
 
 def test_a_circle_is_an_error_and_no_endless_loop():

@@ -6,7 +6,7 @@ import pytest
 
 from envmgr import naming
 from envmgr.errors import PreflightError, SpecError
-from envmgr.operations.destroy import losses
+from envmgr.operations.destroy import what_goes
 from tests.house import House
 
 OWN = '[environments.prod.infra.redis]\nmode = "own"\n'
@@ -45,10 +45,10 @@ def test_their_volumes_say_what_wrote_them(own: House):
     own.engine.volumes["play-prod-redis-data"][naming.LABEL_MAJOR] = "7"
     with pytest.raises(PreflightError) as caught:
         own.up("prod")
-    assert [str(p) for p in caught.value.problems] == [
-        "infra.redis.version: volume play-prod-redis-data was written by version 7, the spec says 8 "
-        '(set version back to "7"; the data stays as it is)'
-    ]
+    (problem,) = caught.value.problems
+    assert problem.path == "infra.redis.version"
+    assert problem.message == "volume play-prod-redis-data was written by version 7, the spec says 8"
+    assert problem.hint == 'set version back to "7", then: envmgr up prod; the data stays as it is'
 
 
 def test_a_lost_password_of_theirs_is_never_made_anew(own: House):
@@ -62,9 +62,9 @@ def test_a_lost_password_of_theirs_is_never_made_anew(own: House):
 def test_destroying_deletes_their_volume_and_asks_only_the_shared_servers(own: House):
     own.up("prod")
     own.servers.asked.clear()
-    found = losses(own.session(), own.session().project.system.stack("prod"))
-    assert [loss.what for loss in found if loss.what.startswith(("volume", "Postgre", "Redis"))] == [
-        "volume play-prod-redis-data",
+    plan = what_goes(own.session(), own.session().project.system.stack("prod"))
+    assert [risk.what for step in plan.steps for risk in step.risks] == [
         "PostgreSQL database prod_play",
+        "volume play-prod-redis-data",
     ]
     assert {grant for _, grant in own.servers.asked} == {"postgres prod"}

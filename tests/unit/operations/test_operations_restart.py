@@ -63,8 +63,8 @@ def test_one_that_stops_ends_it_before_those_that_need_it(chain: House):
     chain.engine.behaviours["api"] = Behaviour(state=State.EXITED, exit_code=1, logs="no\n")
     with pytest.raises(NotHealthyError) as caught:
         again(chain, "dev")
-    assert caught.value.message == "api of dev: failed: last exit code 1"
-    assert caught.value.details == ("log: no",)
+    assert caught.value.message == "api of dev: failed: last exit code 1: no"
+    assert caught.value.details == ("engine: exited, exit code 1", "log: no")
     assert restarted(chain) == ["play-dev-app-1", "play-dev-api-1"]
 
 

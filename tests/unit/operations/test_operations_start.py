@@ -28,10 +28,10 @@ def failed(house: House, *names: str) -> NotHealthyError:
 def test_a_job_that_failed_is_the_cause_and_runs_again(house: House):
     house.engine.behaviours["migrate"] = FAILED
     error = failed(house)
-    assert error.message == "migrate of dev: failed: last exit code 3"
+    assert error.message == "migrate of dev: failed: last exit code 3: the table is not there"
     assert error.state == "Running in dev: nothing; not running: app."
     assert error.help == "envmgr logs dev migrate"
-    assert error.details == ("log: playing", "log: the table is not there")
+    assert error.details == ("engine: exited, exit code 3", "log: playing", "log: the table is not there")
     assert house.ups()[-1] == ("play-dev", ("migrate",))
     del house.engine.behaviours["migrate"]
     house.engine.behaviours["migrate"] = Behaviour(state=State.EXITED)
@@ -129,16 +129,18 @@ def test_a_crash_loop_is_an_error_with_its_last_words(house: House):
         state=State.RESTARTING, exit_code=1, restart_count=2, logs="".join(f"line {n}\n" for n in range(30))
     )
     error = failed(house)
-    assert error.message == "app of dev: crash loop: restarted 2 times, last exit code 1"
-    assert error.details == tuple(f"log: line {n}" for n in range(10, 30))
+    assert error.message == "app of dev: crash loop: restarted 2 times, last exit code 1: line 29"
+    assert error.details[0] == "engine: restarting, exit code 1, restarted 2 times"
+    assert error.details[-1] == "log: line 29"
+    assert len(error.details) <= 12
     assert error.help == "envmgr logs dev app"
 
 
 def test_a_container_killed_for_its_memory_says_so(house: House):
     house.engine.behaviours["app"] = Behaviour(state=State.EXITED, exit_code=137, is_oom_killed=True)
     error = failed(house)
-    assert error.message == "app of dev: failed: killed for exceeding its memory limit"
-    assert error.details == ("log: it wrote nothing",)
+    assert error.message == "app of dev was killed for using more than its 64M of memory"
+    assert error.details == ("engine: exited, exit code 137, out of memory", "log: it wrote nothing")
 
 
 def test_a_service_that_stays_unhealthy_shows_its_healthcheck(house: House):
@@ -146,8 +148,9 @@ def test_a_service_that_stays_unhealthy_shows_its_healthcheck(house: House):
     runs = (HealthRun(1, "old\n"), HealthRun(0, "fine\n"), HealthRun(1, "a\nb\nconnection refused\n503\n"))
     house.engine.behaviours["web"] = Behaviour(health=EngineHealth.UNHEALTHY, health_runs=runs, logs="listening\n")
     error = failed(house)
-    assert error.message == "web of dev: unhealthy: not healthy within 1 s: its healthcheck fails"
+    assert error.message == "web of dev: unhealthy: not healthy within 1 s: its healthcheck fails: connection refused"
     assert error.details == (
+        "engine: running",
         *("healthcheck: b", "healthcheck: connection refused", "healthcheck: 503"),
         "log: listening",
     )

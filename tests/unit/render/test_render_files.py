@@ -113,13 +113,10 @@ def test_a_changed_template_changes_the_hash_of_exactly_its_service(project_of: 
 def test_recipes_make_a_second_document_where_they_replace_something(chatbot: Project):
     found = files(chatbot)
     assert [path for path in found if "recipes" in path] == ["docker-compose.base.recipes.yml"]
-    assert yaml.safe_load(found["docker-compose.base.recipes.yml"]) == {
-        "name": "shia-chatbot-infra",
-        "services": {
-            "postgres": {"image": "envmgr-recipes/postgres:17", "pull_policy": "never"},
-            "redis": {"image": "envmgr-recipes/redis:8.0", "pull_policy": "never"},
-        },
-    }
+    document = yaml.safe_load(found["docker-compose.base.recipes.yml"])
+    assert document["name"] == "shia-chatbot-infra"
+    assert document["services"].keys() == {service.name for service in chatbot.system.base.services}
+    assert document["services"]["postgres"] == {"image": "envmgr-recipes/postgres:17", "pull_policy": "never"}
 
 
 @pytest.mark.parametrize(
