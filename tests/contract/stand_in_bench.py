@@ -31,17 +31,22 @@ class Served:
         with httpx.Client(trust_env=False, timeout=30) as client:
             return client.request(method, self.url(path), **options)
 
-    def answers(self, path: str) -> bool:
-        assert inspect(self.container, "{{.State.Running}}") == "true", output(self.container)
-        try:
-            return self.ask("GET", path).is_success
-        except httpx.TransportError:
-            return False
+    def wait_for(self, path: str, status: int = 200) -> None:
+        """Wait until a path answers with a status."""
 
-    def restart(self, health: str) -> None:
+        def answers() -> bool:
+            assert inspect(self.container, "{{.State.Running}}") == "true", output(self.container)
+            try:
+                return self.ask("GET", path).status_code == status
+            except httpx.TransportError:
+                return False
+
+        wait_until(answers, f"{self.container} answers {path} with {status}", seconds=30)
+
+    def restart(self, health: str, status: int = 200) -> None:
         docker("restart", "--time", "30", self.container)
         self._addresses.clear()  # another start publishes other ports
-        wait_until(lambda: self.answers(health), f"{self.container} answers again")
+        self.wait_for(health, status)
 
     def shell(self, script: str, **variables: str) -> tuple[int, str]:
         """Run a script in the container; return its exit code and all that it wrote."""
@@ -60,8 +65,8 @@ def of_one_module() -> Iterator[Bench]:
         bench.remove()
 
 
-def serve(bench: Bench, image: str, port: int, health: str, *options: str, **more: Any) -> Served:
+def serve(bench: Bench, image: str, port: int, health: str, *options: str, status: int = 200, **more: Any) -> Served:
     """Start a hardened container and wait until its health path answers."""
     served = Served(bench.start(image, *HARDENED, f"--publish=127.0.0.1::{port}", *options, **more), port)
-    wait_until(lambda: served.answers(health), f"{served.container} answers", seconds=30)
+    served.wait_for(health, status)
     return served
