@@ -96,7 +96,7 @@ def bucket_variables(names: Mapping[str, str]) -> dict[str, str]:
 def refuse_sharing(server: Server, users: Mapping[str, str], why: str) -> Iterable[Problem]:
     """Yield that a store of the base cannot keep environments apart, and that this one cannot be provisioned."""
     if server.target == naming.INFRA and users:
-        hint = f'give each environment its own: [environments.NAME.infra.{server.name}] mode = "own"'
+        hint = 'write mode = "own": each environment gets its own'
         yield Problem(f"environments cannot share it: {why}", "mode", hint=hint)
     if server.address and server.is_provisioned:
         yield Problem(f"envmgr makes no keys in it: {why}", "provision", hint="make them there, and leave this out")
