@@ -48,7 +48,8 @@ _ENSURE = f"""{_ASK}must POST /_security/user/{_LOGIN}/_password "$PASSWORD_BODY
 """
 # A built-in account stays; nobody knows its password afterwards.
 _REVOKE = f"""{_ASK}\
-must POST /_security/user/{_LOGIN}/_password "{{\\"password\\":\\"$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n')\\"}}"
+unknown=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n')
+must POST /_security/user/{_LOGIN}/_password "{{\\"password\\":\\"$unknown\\"}}"
 """
 _PROBE = f"""{_ASK}must GET /_security/_authenticate
 """
@@ -93,7 +94,7 @@ class Kibana:
             },
             secrets=(SecretMount(password.name, (password,)), SecretMount(key.name, (key,))),
             configs=(
-                # The image's own start puts variables on Kibana's command line; from its configuration they do not show.
+                # The image's own start puts variables on Kibana's command line; its configuration does not show them.
                 start_script(
                     server,
                     {"ELASTICSEARCH_PASSWORD": password.name, "ENCRYPTION_KEY": key.name},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -80,12 +80,26 @@ def binding(server: Server, client: Client, port: int) -> Binding:
             "S3_ENDPOINT_URL": endpoint(server, port),
             "S3_REGION": server.options.region,
             "S3_ACCESS_KEY_ID": login(server, client),
-            **({"S3_BUCKET": next(iter(names.values()))} if len(names) == 1 else {}),
-            **{f"S3_BUCKET_{naming.sql_name(name).upper()}": full for name, full in names.items()},
+            **bucket_variables(names),
         },
         secrets=(SecretMount("S3_SECRET_ACCESS_KEY", (secret_key(server, client),)),),
         needed=tuple(needed),
     )
+
+
+def bucket_variables(names: Mapping[str, str]) -> dict[str, str]:
+    """Return a variable for each bucket, and the short one where there is no choice."""
+    short = {"S3_BUCKET": next(iter(names.values()))} if len(names) == 1 else {}
+    return short | {f"S3_BUCKET_{naming.sql_name(name).upper()}": full for name, full in names.items()}
+
+
+def refuse_sharing(server: Server, users: Mapping[str, str], why: str) -> Iterable[Problem]:
+    """Yield that a store of the base cannot keep environments apart, and that this one cannot be provisioned."""
+    if server.target == naming.INFRA and users:
+        hint = 'write mode = "own": each environment gets its own'
+        yield Problem(f"environments cannot share it: {why}", "mode", hint=hint)
+    if server.address and server.is_provisioned:
+        yield Problem(f"envmgr makes no keys in it: {why}", "provision", hint="make them there, and leave this out")
 
 
 def refuse_address(server: Server) -> Iterable[Problem]:

@@ -8,7 +8,7 @@ from envmgr import naming
 from envmgr.errors import EnvmgrError
 from envmgr.model.observed import Observed, State
 from envmgr.model.plan import Step
-from envmgr.model.stack import Grant, Service, Stack
+from envmgr.model.stack import Service, Stack
 from envmgr.operations.image_source import Source, create_volumes, server_volumes
 from envmgr.operations.session import Session
 from envmgr.operations.start import Started, remove, start
@@ -45,23 +45,14 @@ def bring_base_up(
     create_volumes(session, base, observed, source)
     try:
         remove(session, base, steps)
-        started = start(session, base, services, steps, source)
+        started = start(session, base, services, steps, source, base.grants)
     except (EnvmgrError, KeyboardInterrupt):
         # One server that fails must not take those that were recreated beside it away from the environments.
         with suppress(EnvmgrError):
             connect_all(session)
         raise
     connect_all(session)
-    # A monitor of a server has a login there, which can only be made once the server runs; it tries until it can enter.
-    provisioner = session.provisioner()
-    for grant in base.grants:
-        if _is_among(grant, services):
-            provisioner.ensure(grant)
     return started
-
-
-def _is_among(grant: Grant, services: tuple[Service, ...]) -> bool:
-    return any(service.name == grant.server for service in services)
 
 
 def _refuse_lost(session: Session, base: Stack, values: Values, observed: Observed) -> None:

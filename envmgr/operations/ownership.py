@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from envmgr import naming
 from envmgr.model.stack import Grant, Stack
 from envmgr.operations.base import connect
 from envmgr.operations.session import Session
+from envmgr.operations.start import ensure
 from envmgr.operations.values import Values, is_password_of, lost, store_generated
 
 _RECOVER = (
@@ -22,13 +21,6 @@ def own(session: Session, stack: Stack, values: Values) -> Values:
     values = store_generated(session, stack, values)
     ensure(session, tuple(grant for grant in stack.grants if not is_inside(stack, grant)))
     return values
-
-
-def ensure(session: Session, grants: tuple[Grant, ...]) -> None:
-    """Create or repair what some grants stand for, side by side; their servers run."""
-    provisioner = session.provisioner()
-    with ThreadPoolExecutor(max_workers=max(1, len(grants))) as pool:
-        list(pool.map(provisioner.ensure, grants))
 
 
 def is_inside(stack: Stack, grant: Grant) -> bool:

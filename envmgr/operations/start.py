@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from envmgr.model.health import ServiceHealth
 from envmgr.model.observed import Container, Observed
 from envmgr.model.plan import Action, Step, Subject
 from envmgr.model.progress import Progress
-from envmgr.model.stack import Service, Stack
+from envmgr.model.stack import Grant, Service, Stack
 from envmgr.operations.diagnosis import not_healthy, refused
 from envmgr.operations.image_source import Source
 from envmgr.operations.order import waves
@@ -36,11 +37,18 @@ class Started:
 
 
 def start(
-    session: Session, stack: Stack, services: tuple[Service, ...], steps: tuple[Step, ...], source: Source
+    session: Session,
+    stack: Stack,
+    services: tuple[Service, ...],
+    steps: tuple[Step, ...],
+    source: Source,
+    grants: tuple[Grant, ...] = (),
 ) -> Started:
     """Carry out the steps that bring services up, and wait until these, and all they depend on, are proven healthy.
 
-    Raises: `NotHealthyError` with the first cause.
+    `grants` are made in a server once it is proven, before what depends on it starts: that may need them to be healthy.
+
+    Raises: `NotHealthyError` with the first cause; `EngineError` when a server refuses a grant.
     """
     healths: list[ServiceHealth] = []
     touched: set[str] = set()
@@ -54,7 +62,15 @@ def start(
                 _carry_out(session, stack, pending, source)
                 touched |= {step.name for step in pending}
             healths += prove(session, stack, wave, events, observed, tuple(healths))
+            ensure(session, tuple(grant for grant in grants if grant.server in names))
     return Started(tuple(healths), len(touched))
+
+
+def ensure(session: Session, grants: tuple[Grant, ...]) -> None:
+    """Create or repair what some grants stand for, side by side; their servers run."""
+    provisioner = session.provisioner()
+    with ThreadPoolExecutor(max_workers=max(1, len(grants))) as pool:
+        list(pool.map(provisioner.ensure, grants))
 
 
 def _starting(steps: Iterable[Step]) -> tuple[Step, ...]:

@@ -18,7 +18,7 @@ from envmgr.operations.checks import check
 from envmgr.operations.image_source import Source, choose_source, create_volumes
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
-from envmgr.operations.ownership import ensure, is_inside, own, refuse_lost
+from envmgr.operations.ownership import is_inside, own, refuse_lost
 from envmgr.operations.plan import Selected, propose
 from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.start import Started, remove, start, without
@@ -182,6 +182,5 @@ def _start_servers(
     if not servers:
         return 0
     create_volumes(session, stack, session.observe(), source)
-    started = start(session, stack, servers, steps, source)
-    ensure(session, tuple(grant for grant in stack.grants if is_inside(stack, grant)))
-    return started.touched
+    grants = tuple(grant for grant in stack.grants if is_inside(stack, grant))
+    return start(session, stack, servers, steps, source, grants).touched

@@ -38,7 +38,22 @@ MONITORS = {
     "node-exporter": (),
     "blackbox-exporter": ('targets = ["https://chat.example/health"]',),
 }
-USES = {"migrate": ("postgres",), "app": SERVERS, "worker": SERVERS, "flower": ("redis",)}
+STORES = {
+    "qdrant": ("port = 6333", "ports = { grpc = 6334 }", 'collections = { messages = { size = 8, distance = "Dot" } }'),
+    "elasticsearch": ("port = 9200",),
+    "logstash": ("port = 5000", "ports = { api = 9600 }", 'uses = ["elasticsearch"]'),
+    "kibana": ("port = 5601", 'uses = ["elasticsearch"]'),
+    "minio": ("port = 9000", "ports = { console = 9001 }", 'buckets = ["uploads", "exports"]'),
+    "rustfs": ("port = 9010", "ports = { console = 9011 }", 'buckets = ["uploads"]'),
+    "garage": ('mode = "own"', 'buckets = ["uploads"]'),
+    "seaweedfs": ('mode = "own"', 'buckets = ["uploads"]'),
+}
+USES = {
+    "migrate": ("postgres", "seaweedfs"),
+    "app": (*SERVERS, "qdrant", "elasticsearch", "logstash", "minio"),
+    "worker": (*SERVERS, "rustfs"),
+    "flower": ("redis", "garage"),
+}
 AFTER = {"app": ("migrate",), "worker": ("migrate",)}
 PORTS = {"app": 8000, "flower": 5555}
 ENVIRONMENTS = {"dev": "debug = true", "stage": "workers = 2", "prod": "protected = true"}
@@ -59,10 +74,11 @@ class Document:
 
 
 def subsets() -> Iterator[tuple[str, ...]]:
-    """Yield every choice of optional services that leaves the application at least one; at last, all and monitors."""
+    """Yield every choice of optional services that leaves the application at least one; at last, all and more."""
     for chosen in chain.from_iterable(combinations(OPTIONAL, size) for size in range(len(OPTIONAL) + 1)):
         if set(chosen) & set(SERVICES):
             yield chosen
+    yield (*OPTIONAL, *STORES)
     yield (*OPTIONAL, *MONITORS)
 
 
@@ -75,7 +91,7 @@ def spec(chosen: tuple[str, ...]) -> str:
     lines = ['[project]\nname = "chat"\n\n[builds.chat]\ncontext = "src"\n']
     lines += ["[variables.SECRET_KEY]\nsecret = true\ngenerate = true\n", '[variables.HOST]\ndefault = "x.example"\n']
     lines += [f"[infra.{name}]\nport = {15432 + number}\n" for number, name in enumerate(SERVERS) if name in chosen]
-    lines += ["\n".join((f"[infra.{name}]", *keys, "")) for name, keys in MONITORS.items() if name in chosen]
+    lines += ["\n".join((f"[infra.{name}]", *keys, "")) for name, keys in (MONITORS | STORES).items() if name in chosen]
     for name in (name for name in SERVICES if name in chosen):
         links = f"uses = [{_listed(USES[name], chosen)}]\nafter = [{_listed(AFTER.get(name, ()), chosen)}]\n"
         lines.append("\n".join((f"[services.{name}]", 'build = "chat"', *SERVICES[name], links)))

@@ -22,7 +22,8 @@ LEAST: dict[str, dict[str, Any]] = {
     "postgres": {},
     "redis": {},
     "qdrant": {"collections": {"messages": {"size": 64, "distance": "Cosine"}}},
-    "minio": {"buckets": ("uploads",)},
+    **{name: {"buckets": ("uploads",)} for name in ("minio", "rustfs", "garage", "seaweedfs", "s3")},
+    **{name: {} for name in ("elasticsearch", "logstash", "kibana")},
     "infra container": {"container_port": 8080},
     **{name: {} for name in ("nginx", "prometheus", "alertmanager", "grafana")},
     **{name: {} for name in ("postgres-exporter", "redis-exporter", "node-exporter", "nginx-exporter")},
@@ -57,6 +58,8 @@ CONTAINER: dict[str, tuple[Any, ...]] = {
 BUCKETS = ((), "uploads", ("Uploads",), ("up_loads",), ("-a",), ("a--b",), ("a.b",), ("a b",), ("a\n",), ("a" * 41,))
 BUCKET_NAMES = ({"a": "A"}, {"a": "x"}, {"a": "a/b"}, {"A": "abc"}, {"a": "abc\n"}, "abc")
 REGIONS = ("", "eu_west", "EU", "a b", "eu\n", 1)
+STORAGE: dict[str, tuple[Any, ...]] = {"buckets": BUCKETS, "bucket_names": BUCKET_NAMES, "region": REGIONS}
+ELASTIC = ("latest", "9", "9.5", "8.19.1", "9.5.3\n", 9.5)
 VERSION = ("", "latest", "v1", "v1.2", "1.2.3;x", "v1.2.3\n", 1.2, None)
 MONITORS: dict[str, dict[str, tuple[Any, ...]]] = {
     "nginx": {
@@ -146,10 +149,22 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "minio": {
         "version": ("latest", "2026-09-16", "RELEASE.latest", "RELEASE.2026-09-16T00-00-00Z\n"),
-        "buckets": BUCKETS,
-        "bucket_names": BUCKET_NAMES,
-        "region": REGIONS,
+        **STORAGE,
     },
+    "rustfs": {"version": ("latest", "1.0", "v1.0.0", "1.0.0\n", "1.0.0-rc"), **STORAGE},
+    "garage": {"version": ("latest", "2.3.0", "v1.3.1", "v2.3", "v2.3.0\n"), **STORAGE},
+    "seaweedfs": {
+        "version": ("latest", "4", "4.47.1", "4.47\n", 4.47),
+        "volume_size": ("", "0M", "1", "1T", "1.5G", "1G\n", 1),
+        **STORAGE,
+    },
+    "s3": STORAGE,
+    "elasticsearch": {"version": ELASTIC},
+    "logstash": {
+        "version": ELASTIC,
+        "index_prefix": ("", "Events", "a-b", "logs", "metrics", "traces", "synthetics", "1a", "a\n", "a" * 32),
+    },
+    "kibana": {"version": ELASTIC},
     "infra container": {
         **CONTAINER,
         "volumes": ({"Data": "/data"}, {"data": "data"}, ("/data",)),
@@ -200,7 +215,9 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
 
 def test_the_kinds():
     assert list(INFRA) == [
-        *("postgres", "redis", "qdrant", "minio"),
+        *("postgres", "redis", "qdrant", "elasticsearch"),
+        *("minio", "rustfs", "garage", "seaweedfs", "s3"),
+        *("logstash", "kibana"),
         *("nginx", "prometheus", "alertmanager", "grafana"),
         *("postgres-exporter", "redis-exporter", "node-exporter", "nginx-exporter", "blackbox-exporter"),
         "container",
