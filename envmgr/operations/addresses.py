@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from envmgr.model.result import Address
-from envmgr.model.stack import HttpProbe, Service, Stack
+from envmgr.model.stack import HttpProbe, Publication, Service, Stack
+
+_TLS = (443, 8443)
+"""Ports inside a container that speak TLS by convention."""
 
 
 def addresses(stack: Stack) -> tuple[Address, ...]:
     """Return where a stack's services listen on the host."""
     return tuple(
-        Address(stack.target, service.name, f"{_scheme(service)}{_host(port.host_ip)}:{port.published}")
+        Address(stack.target, service.name, f"{_scheme(service, port)}{_host(port.host_ip)}:{port.published}")
         for service in stack.services
         for port in service.ports
     )
 
 
-def _scheme(service: Service) -> str:
-    return "http://" if isinstance(service.probe, HttpProbe) else ""
+def _scheme(service: Service, port: Publication) -> str:
+    if not isinstance(service.probe, HttpProbe):
+        return ""
+    return "https://" if port.target in _TLS else "http://"
 
 
 def _host(host_ip: str) -> str:

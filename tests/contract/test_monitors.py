@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from envmgr.catalog.grafana_dashboards import DASHBOARDS
 from tests.docker.conftest import Sandbox, docker, eventually, free_port, make_sandbox
 
 pytestmark = pytest.mark.docker
@@ -375,6 +376,15 @@ def test_every_rule_is_evaluated_without_an_error(site: Site):
     rules = {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
     assert rules == dict.fromkeys(rules, "ok")
     assert {"ServiceDown", "HighErrorRate", "ServerDown", "RedisMemoryExhaustion", "CPUExhaustion"} <= set(rules)
+
+
+def test_every_query_of_every_dashboard_is_one(site: Site):
+    queries = [query for one in DASHBOARDS for panel in one.panels for query, _ in panel.queries]
+    assert len(queries) > 30
+    for query in queries:
+        site.query(query.replace("$environment", ".*"))
+    with pytest.raises(AssertionError, match="parse error"):
+        site.query(queries[0].replace("(", ""))
 
 
 # ---- what each login may see

@@ -113,6 +113,14 @@ def test_where_services_listen_is_part_of_the_result(house: House):
     assert [(a.target, a.service, a.url) for a in house.up().addresses] == [("dev", "web", "http://localhost:8000")]
 
 
+def test_a_door_listens_for_both_kinds_of_requests(house: House):
+    door = '[infra.nginx]\nmemory = "64M"\nport = 8100\nports = { https = 8443 }\ntls = "self-signed"\n\n[services.web]'
+    house.write(WEB.replace("[services.web]", door))
+    house.engine.has_image("nginx:1.26")
+    urls = [one.url for one in house.up().addresses]
+    assert urls == ["http://localhost:8100", "https://localhost:8443"]
+
+
 # ---- what is left alone
 
 
