@@ -43,7 +43,7 @@ def test_a_broken_server_of_the_base_is_named_before_what_suffers_from_it(house:
     error = error_of(house, ("app", Verdict.FAILED))
     assert error.message == "redis of infra: unhealthy: redis says no"
     assert error.help == "envmgr logs infra redis"
-    assert error.details == ("log: OOM",)
+    assert error.details == ("engine: running", "probe: redis says no", "log: OOM")
 
 
 def test_a_server_that_does_not_run_is_named(house: House):
