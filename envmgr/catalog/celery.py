@@ -73,8 +73,8 @@ class CeleryWorker:
                 *("--concurrency", str(options.concurrency or application.workers), *_work(options)),
             ),
             # A ping starts an interpreter and imports Celery: seldom, and with time to do it on a busy host.
-            healthcheck=Healthcheck(("CMD-SHELL", ping), interval=60, timeout=20, start_interval=2),
-            probe=CommandProbe(application.command("/bin/sh", "-c", ping, timeout=20)),
+            healthcheck=Healthcheck(("CMD-SHELL", ping), interval=60, timeout=30, start_interval=2),
+            probe=CommandProbe(application.command("/bin/sh", "-c", ping, timeout=45)),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from envmgr import naming
 from envmgr.errors import Problem
-from envmgr.model.observed import Container, State
+from envmgr.model.observed import Container, EngineHealth, State
 from envmgr.model.plan import Action, Cause, Plan, Remark, Step, Subject
 from envmgr.model.secret import references
 from envmgr.model.stack import Grant, Service, Stack
@@ -124,8 +124,14 @@ def _is_kept(question: Question, stack: Stack, step: Step) -> bool:
     if not (question.keeps_base and stack.is_base and step.subject is Subject.SERVICE):
         return False
     is_debris = step.action is Action.REMOVE and step.name in {service.name for service in stack.services}
-    running = {c.name for c in question.observed.of(stack.compose_project) if c.state.has_process}
+    running = {c.name for c in question.observed.of(stack.compose_project) if _serves(c)}
     return not is_debris and bool(running & set(step.containers))
+
+
+def _serves(container: Container) -> bool:
+    """Tell whether others may be using it: one that fails its healthcheck or restarts on and on serves nobody."""
+    is_looping = container.health is EngineHealth.STARTING and container.restart_count > 0
+    return container.state is State.RUNNING and container.health is not EngineHealth.UNHEALTHY and not is_looping
 
 
 def _unused(question: Question, stack: Stack) -> Iterator[Remark]:
