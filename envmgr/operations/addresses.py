@@ -11,11 +11,12 @@ _TLS = (443, 8443)
 
 def addresses(stack: Stack) -> tuple[Address, ...]:
     """Return where a stack's services listen on the host."""
-    return tuple(
-        Address(stack.target, service.name, f"{_scheme(service, port)}{_host(port.host_ip)}:{port.published}")
-        for service in stack.services
-        for port in service.ports
-    )
+    return tuple(_address(stack, service, port) for service in stack.services for port in service.ports)
+
+
+def _address(stack: Stack, service: Service, port: Publication) -> Address:
+    url = f"{_scheme(service, port)}{_host(port.host_ip)}:{port.published}"
+    return Address(stack.target, service.name, url, service.login)
 
 
 def _scheme(service: Service, port: Publication) -> str:
