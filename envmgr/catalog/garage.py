@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ class Options(BucketOptions):
 
     version: Annotated[str, Field(pattern=r"^v2\.[0-9]+\.[0-9]+$")] = "v2.3.0"
     """Of the official image; the first that makes a bucket and a key by itself."""
+    secrets_as: Literal["files", "variables"] = "files"
+    """Only `variables` works: the operator says so, because `docker inspect` shows them."""
 
 
 class Garage:
@@ -82,12 +84,10 @@ class Garage:
         if server.address:
             return bound
         secret = SecretRef(server.password, client.environment, "sha256")
-        variables = {
-            **bound.variables,
-            "S3_ACCESS_KEY_ID": _key_id(server),
-            **object_storage.bucket_variables({name: name for name in server.options.buckets}),
-        }
-        return replace(bound, variables=variables, secrets=(SecretMount("S3_SECRET_ACCESS_KEY", (secret,)),))
+        names = object_storage.bucket_variables({name: name for name in server.options.buckets})
+        return replace(
+            bound, variables={**bound.variables, **names}, secrets=object_storage.key_pair(_key_id(server), secret)
+        )
 
     def refuse(self, server: Server, users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield that several environments cannot share it, nor one have several buckets in it."""
@@ -96,6 +96,11 @@ class Garage:
         yield from object_storage.refuse_address(server)
         if server.address is None and len(server.options.buckets) > 1:
             yield Problem("it makes one bucket", "buckets", hint="use minio or rustfs for several")
+        if server.address is None and server.options.secrets_as == "files":
+            hint = 'accept it with secrets_as = "variables", or use another kind'
+            yield Problem(
+                "it takes its key from a variable alone, which `docker inspect` shows", "secrets_as", hint=hint
+            )
 
 
 def _key_id(server: Server) -> str:

@@ -79,12 +79,16 @@ def binding(server: Server, client: Client, port: int) -> Binding:
         variables={
             "S3_ENDPOINT_URL": endpoint(server, port),
             "S3_REGION": server.options.region,
-            "S3_ACCESS_KEY_ID": login(server, client),
             **bucket_variables(names),
         },
-        secrets=(SecretMount("S3_SECRET_ACCESS_KEY", (secret_key(server, client),)),),
+        secrets=key_pair(login(server, client), secret_key(server, client)),
         needed=tuple(needed),
     )
+
+
+def key_pair(key_id: str, secret: SecretRef) -> tuple[SecretMount, ...]:
+    """Return both halves of an access key as files: applications and linters take the id for a secret too."""
+    return (SecretMount("S3_ACCESS_KEY_ID", (key_id,)), SecretMount("S3_SECRET_ACCESS_KEY", (secret,)))
 
 
 def bucket_variables(names: Mapping[str, str]) -> dict[str, str]:

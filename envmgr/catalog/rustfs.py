@@ -83,7 +83,7 @@ class Rustfs:
             target_port=_API,
             more_ports={"console": _CONSOLE},
             variables={
-                "RUSTFS_ACCESS_KEY": ADMIN,
+                "RUSTFS_ACCESS_KEY_FILE": "/run/secrets/RUSTFS_ACCESS_KEY",
                 "RUSTFS_SECRET_KEY_FILE": f"/run/secrets/{admin.name}",
                 "RUSTFS_ADDRESS": f":{_API}",
                 "RUSTFS_CONSOLE_ENABLE": "true",
@@ -92,7 +92,7 @@ class Rustfs:
                 # Empty: to the container's log instead of files.
                 "RUSTFS_OBS_LOG_DIRECTORY": "",
             },
-            secrets=(SecretMount(admin.name, (admin,)),),
+            secrets=(SecretMount("RUSTFS_ACCESS_KEY", (ADMIN,)), SecretMount(admin.name, (admin,))),
             volumes={"data": "/data"},
             needed=(Needed(admin.name, admin.scope, True, Origin.GENERATED, place=f"infra.{server.name}"),),
             login=f"{ADMIN}, {admin.name}",

@@ -97,12 +97,13 @@ class Seaweedfs:
         bound = object_storage.binding(server, client, _S3)
         if server.address:
             return bound
-        variables = {
-            **bound.variables,
-            "S3_ACCESS_KEY_ID": _LOGIN,
-            **object_storage.bucket_variables({name: name for name in server.options.buckets}),
-        }
-        return replace(bound, variables=variables, grants=(_grant(server, client),))
+        names = object_storage.bucket_variables({name: name for name in server.options.buckets})
+        return replace(
+            bound,
+            grants=(_grant(server, client),),
+            variables={**bound.variables, **names},
+            secrets=object_storage.key_pair(_LOGIN, object_storage.secret_key(server, client)),
+        )
 
     def refuse(self, server: Server, users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield that several environments cannot share it."""

@@ -34,7 +34,9 @@ _KEYS = {
 """Nothing else: no build, container_name, privileged, devices, host namespaces, cgroup_parent, cap_add, links."""
 _ASKED_BY_A_NEIGHBOUR = {"nginx-exporter"}
 """Kinds whose image holds no program but their own."""
-_CREDENTIAL = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_URL$|_DSN$|AUTH")
+_ADMINISTERED = {"postgres", "redis", "qdrant", "minio", "rustfs", "elasticsearch"}
+_CREDENTIAL = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_KEY_ID$|AUTH(?!_TYPE$)")
+_LOGIN_IN_URL = re.compile(r"://[^/]*@")
 
 
 def _services(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -207,7 +209,8 @@ def s16_secrets(document: Document) -> Iterator[str]:
     for name, service in _services(document):
         target = document["name"].removeprefix(service["labels"]["envmgr.project"] + "-")
         for variable, value in service.get("environment", {}).items():
-            if _CREDENTIAL.search(variable) and variable != "POSTGRES_PASSWORD_FILE" and not variable.endswith("_FILE"):
+            is_named_so = _CREDENTIAL.search(variable) and not variable.endswith("_FILE")
+            if is_named_so or _LOGIN_IN_URL.search(value):
                 yield f"{name}: {variable} in the document"
             if variable.endswith("_FILE") and not re.fullmatch(r"/run/secrets/[A-Z0-9_]+", value):
                 yield f"{name}: {variable}={value}"
@@ -234,7 +237,7 @@ def s17_authentication(document: Document) -> Iterator[str]:
             yield f"{name}: Grafana for everybody"
         if kind in ("postgres-exporter", "redis-exporter") and not any("EXPORTER_PASSWORD" in one for one in given):
             yield f"{name}: reads statistics without a login of its own"
-        if kind in ("postgres", "redis") and not any(target.endswith("_ADMIN_PASSWORD") for target in given):
+        if kind in _ADMINISTERED and not any(target.endswith("_ADMIN_PASSWORD") for target in given):
             yield f"{name}: a server without an administrator's password"
         if kind == "postgres" and "--auth-host=scram-sha-256" not in service["environment"]["POSTGRES_INITDB_ARGS"]:
             yield f"{name}: a server that trusts"

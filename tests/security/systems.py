@@ -45,14 +45,13 @@ STORES = {
     "kibana": ("port = 5601", 'uses = ["elasticsearch"]'),
     "minio": ("port = 9000", "ports = { console = 9001 }", 'buckets = ["uploads", "exports"]'),
     "rustfs": ("port = 9010", "ports = { console = 9011 }", 'buckets = ["uploads"]'),
-    "garage": ('mode = "own"', 'buckets = ["uploads"]'),
     "seaweedfs": ('mode = "own"', 'buckets = ["uploads"]'),
 }
 USES = {
     "migrate": ("postgres", "seaweedfs"),
     "app": (*SERVERS, "qdrant", "elasticsearch", "logstash", "minio"),
     "worker": (*SERVERS, "rustfs"),
-    "flower": ("redis", "garage"),
+    "flower": ("redis",),
 }
 AFTER = {"app": ("migrate",), "worker": ("migrate",)}
 PORTS = {"app": 8000, "flower": 5555}

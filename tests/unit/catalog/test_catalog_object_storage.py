@@ -44,16 +44,19 @@ def binding(one: Server | None = None) -> Binding:
 # ---- what the application is told
 
 
+def keys(key_id: str, secret: SecretRef) -> tuple[SecretMount, ...]:
+    return SecretMount("S3_ACCESS_KEY_ID", (key_id,)), SecretMount("S3_SECRET_ACCESS_KEY", (secret,))
+
+
 def test_one_bucket_has_the_short_name_too():
     bound = binding(server("uploads"))
     assert bound.variables == {
         "S3_ENDPOINT_URL": "http://minio:9000",
         "S3_REGION": "us-east-1",
-        "S3_ACCESS_KEY_ID": "dev-app",
         "S3_BUCKET": "dev-uploads",
         "S3_BUCKET_UPLOADS": "dev-uploads",
     }
-    assert bound.secrets == (SecretMount("S3_SECRET_ACCESS_KEY", (SECRET,)),)
+    assert bound.secrets == keys("dev-app", SECRET)
     assert bound.needed == (Needed("MINIO_PASSWORD", "dev", True, Origin.GENERATED, place="infra.minio"),)
 
 
@@ -71,10 +74,10 @@ def test_a_managed_store_has_a_key_and_buckets_that_the_operator_made():
     one = managed(url, "uploads", "exports", bucket_names={"uploads": "acme-uploads-7"}, region="eu-central-1")
     bound = binding(one)
     assert bound.grants == ()
+    assert bound.secrets == keys("AKIA123", SECRET)
     assert bound.variables == {
         "S3_ENDPOINT_URL": "https://s3.eu-central-1.amazonaws.com",
         "S3_REGION": "eu-central-1",
-        "S3_ACCESS_KEY_ID": "AKIA123",
         "S3_BUCKET_UPLOADS": "acme-uploads-7",
         "S3_BUCKET_EXPORTS": "dev-exports",
     }
@@ -84,7 +87,7 @@ def test_a_managed_store_has_a_key_and_buckets_that_the_operator_made():
 def test_a_managed_store_with_an_administrators_key_is_provisioned():
     bound = binding(managed("http://boss@minio.example.com:9100", is_provisioned=True, bucket_names={"uploads": "xyz"}))
     assert bound.variables["S3_ENDPOINT_URL"] == "http://minio.example.com:9100"
-    assert (bound.variables["S3_ACCESS_KEY_ID"], bound.variables["S3_BUCKET"]) == ("dev-app", "dev-uploads")
+    assert (bound.secrets, bound.variables["S3_BUCKET"]) == (keys("dev-app", SECRET), "dev-uploads")
     assert bound.needed == (
         Needed("MINIO_PASSWORD", "dev", True, Origin.GENERATED, place="infra.minio"),
         Needed("MINIO_ADMIN_PASSWORD", "dev", True, Origin.OPERATOR, place="infra.minio"),

@@ -25,6 +25,8 @@ STORES = ("rustfs", "garage", "seaweedfs", "s3")
 
 
 def server(kind: str, *buckets: str, target: str = "infra", url: str = "", **options: Any) -> Server:
+    if kind == "garage":
+        options = {"secrets_as": "variables"} | options
     given = INFRA[kind].Options(buckets=buckets or ("uploads",), **options)
     one = Server("play", target, kind, given, Resources(1.0, 512 * MEGABYTE, 64), None, None, kind=kind)
     return replace(one, address=Address.of(url), is_provisioned=False) if url else one
@@ -32,6 +34,10 @@ def server(kind: str, *buckets: str, target: str = "infra", url: str = "", **opt
 
 def bound(one: Server) -> Binding:
     return INFRA[one.kind].bind(one, DEV)
+
+
+def keys(key_id: str, secret: SecretRef) -> tuple[SecretMount, ...]:
+    return SecretMount("S3_ACCESS_KEY_ID", (key_id,)), SecretMount("S3_SECRET_ACCESS_KEY", (secret,))
 
 
 def refused(one: Server, *, used: bool = True) -> list[tuple[str, str]]:
@@ -65,12 +71,11 @@ def test_a_store_that_somebody_else_runs_is_the_same_for_all_kinds(kind: str):
     assert found.variables == {
         "S3_ENDPOINT_URL": "https://s3.example.com",
         "S3_REGION": "eu-west-1",
-        "S3_ACCESS_KEY_ID": "KEYID",
         "S3_BUCKET": "acme-up",
         "S3_BUCKET_UPLOADS": "acme-up",
     }
     name = f"{kind.upper()}_PASSWORD"
-    assert found.secrets == (SecretMount("S3_SECRET_ACCESS_KEY", (SecretRef(name, "dev"),)),)
+    assert found.secrets == keys("KEYID", SecretRef(name, "dev"))
     assert found.needed == (Needed(name, "dev", True, Origin.OPERATOR, place=f"infra.{kind}"),)
     assert refused(one) == []
 
@@ -111,20 +116,24 @@ def test_garage_as_it_is_by_default():
     assert draft.templated == {"GARAGE_DEFAULT_SECRET_KEY": (digits,)}
     assert draft.secrets == (SecretMount("GARAGE_RPC_SECRET", (SecretRef("GARAGE_ADMIN_PASSWORD", "dev", "sha256"),)),)
     found = bound(one)
-    assert found.secrets == (SecretMount("S3_SECRET_ACCESS_KEY", (digits,)),)
-    assert found.variables["S3_ACCESS_KEY_ID"] == draft.variables["GARAGE_DEFAULT_ACCESS_KEY"]
+    assert found.secrets == keys(draft.variables["GARAGE_DEFAULT_ACCESS_KEY"], digits)
     assert found.variables["S3_BUCKET"] == draft.variables["GARAGE_DEFAULT_BUCKET"] == "uploads"
     assert found.grants == ()
 
 
 def test_garages_key_has_the_form_that_it_takes_and_is_the_same_each_time():
-    keys = {bound(server("garage", target=target)).variables["S3_ACCESS_KEY_ID"] for target in ("dev", "dev", "prod")}
-    assert len(keys) == 2
-    assert all(key.startswith("GK") and len(key) == 26 and int(key[2:], 16) >= 0 for key in keys)
+    made = {bound(server("garage", target=target)).secrets[0].content[0] for target in ("dev", "dev", "prod")}
+    assert len(made) == 2
+    assert all(key.startswith("GK") and len(key) == 26 and int(key[2:], 16) >= 0 for key in made)
 
 
 def test_garage_makes_one_bucket():
     assert refused(server("garage", "a", "b", target="dev")) == [("buckets", "use minio or rustfs for several")]
+
+
+def test_garage_shows_its_key_in_a_variable_and_the_operator_has_to_accept_that():
+    hint = 'accept it with secrets_as = "variables", or use another kind'
+    assert refused(server("garage", target="dev", secrets_as="files")) == [("secrets_as", hint)]
 
 
 def test_seaweedfs_as_it_is_by_default():
@@ -168,7 +177,7 @@ def test_rustfs_as_it_is_by_default():
     assert (draft.user, draft.command, draft.more_ports) == ("10001:10001", (), {"console": 9001})
     assert draft.healthcheck == curl(9000, "/health")
     assert draft.variables == {
-        "RUSTFS_ACCESS_KEY": "admin",
+        "RUSTFS_ACCESS_KEY_FILE": "/run/secrets/RUSTFS_ACCESS_KEY",
         "RUSTFS_SECRET_KEY_FILE": "/run/secrets/RUSTFS_ADMIN_PASSWORD",
         "RUSTFS_ADDRESS": ":9000",
         "RUSTFS_CONSOLE_ENABLE": "true",

@@ -152,7 +152,7 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
         **STORAGE,
     },
     "rustfs": {"version": ("latest", "1.0", "v1.0.0", "1.0.0\n", "1.0.0-rc"), **STORAGE},
-    "garage": {"version": ("latest", "2.3.0", "v1.3.1", "v2.3", "v2.3.0\n"), **STORAGE},
+    "garage": {"version": ("latest", "2.3.0", "v1.3.1", "v2.3", "v2.3.0\n"), "secrets_as": ("", "env"), **STORAGE},
     "seaweedfs": {
         "version": ("latest", "4", "4.47.1", "4.47\n", 4.47),
         "volume_size": ("", "0M", "1", "1T", "1.5G", "1G\n", 1),

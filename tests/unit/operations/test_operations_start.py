@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from envmgr.errors import EngineError, ExitCode, NotHealthyError
 from envmgr.health import wait
-from envmgr.model.observed import Container, EngineHealth, HealthRun, State
+from envmgr.model.observed import Container, EngineHealth, ExecResult, HealthRun, State
 from envmgr.model.progress import Note, Progress
 from tests.fakes.engine import Behaviour
 from tests.house import WEB, House, fail
@@ -39,6 +41,45 @@ def test_a_job_that_failed_is_the_cause_and_runs_again(house: House):
     assert house.ups() == [("play-dev", ("migrate",)), ("play-dev", ("app", "worker"))]
     house.up()
     assert house.ups() == []
+
+
+WATCHED = """\
+[infra.postgres-exporter]
+uses = ["postgres"]
+
+[services.app]"""
+
+
+def test_what_a_server_of_the_base_holds_is_made_before_what_depends_on_it_starts(house: House):
+    house.engine.has_image("prometheuscommunity/postgres-exporter:v0.17.1")
+    house.edit("[services.app]", WATCHED)
+    house.up("infra")
+    steps = []
+    for call in house.calls("compose_up", "exec"):
+        if call[0] == "compose_up":
+            steps.append(f"up {' '.join(call[2])}")
+        elif any("infra_postgres_exporter" in text for one in house.servers.variables for text in one.values()):
+            steps.append("login")
+    assert steps[0].startswith("up ")
+    assert "postgres-exporter" not in steps[0]
+    assert steps[-1] == "up postgres-exporter"
+    assert "login" in steps
+
+
+def test_a_server_that_refuses_ends_it_before_what_depends_on_it(house: House):
+    house.engine.has_image("prometheuscommunity/postgres-exporter:v0.17.1")
+    house.edit("[services.app]", WATCHED)
+    serve = house.engine.exec_handler
+
+    def refuse(container: Container, argv: tuple[str, ...], variables: Mapping[str, str]) -> ExecResult:
+        refused = "infra_postgres_exporter" in variables.get("SQL", "")
+        return ExecResult(1, "no such role\n") if refused else serve(container, argv, variables)
+
+    house.engine.exec_handler = refuse
+    with pytest.raises(EngineError) as caught:
+        house.up("infra")
+    assert caught.value.details == ("no such role",)
+    assert "play-infra-postgres-exporter-1" not in house.names()
 
 
 @pytest.mark.parametrize("state", [State.EXITED, State.PAUSED, State.DEAD, State.CREATED])
