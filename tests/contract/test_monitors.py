@@ -41,6 +41,7 @@ key = "certs/key.pem"
 client_max_body_size = "48M"
 rate_limits = {{ "/api/" = 10 }}
 cache_seconds = {{ "/static/" = 60 }}
+timeout_seconds = 3
 memory = "64M"
 
 [infra.postgres]
@@ -230,7 +231,9 @@ def test_an_environment_comes_and_goes_and_the_door_stays_as_it_is(site: Site):
         assert site.ask("stage.localhost").json["environment"] == "stage"
     finally:
         site.sandbox.ok("down", "stage")
-    eventually(lambda: site.ask("stage.localhost").status == 503, "stage is gone", 5)
+    # From the first request on, though its last addresses are known for another second.
+    gone = [site.ask("stage.localhost") for _ in range(3)]
+    assert [(one.status, one.headers.get("retry-after")) for one in gone] == [(503, "5")] * 3
     assert site.ask("dev.localhost").json["environment"] == "dev"
     assert site.sandbox.identity("infra") == before
 
@@ -247,6 +250,11 @@ def test_what_a_service_answers_itself_stays_its_own_answer(site: Site):
     found = site.ask("dev.localhost", "/broken/502")
     assert (found.status, found.json["environment"]) == (502, "dev")
     assert "retry-after" not in found.headers
+
+
+def test_a_service_that_takes_too_long_is_told_apart_from_one_that_is_down(site: Site):
+    found = site.ask("dev.localhost", "/slow")
+    assert (found.status, found.text) == (504, "dev did not finish its answer in time.\n")
 
 
 def test_a_service_learns_who_asked_and_not_what_that_one_claims(site: Site):
@@ -342,8 +350,9 @@ def test_everything_that_serves_metrics_is_scraped_and_an_environment_that_is_do
 
 def test_each_container_of_a_service_is_scraped(site: Site):
     eventually(lambda: len(site.query('up{environment="dev", service="web"} == 1')) == 2, "two of web", 40)
-    jobs = {(one["job"], one["environment"]) for one in site.query('up{service="web"}')}
-    assert jobs == {("asgi", "dev")}
+    found = site.query('up{environment="dev", service="web"}')
+    assert {one["job"] for one in found} == {"asgi"}
+    assert len({one["instance"] for one in found}) == 2
 
 
 def test_requests_through_the_door_are_counted(site: Site):

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
 # Both services are the same program; only one of them is given the servers.
@@ -27,6 +28,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Answer with metrics, with an error, with a websocket, or with what was asked."""
         if self.path == "/metrics":
             return self.reply(200, metrics(), "text/plain; version=0.0.4")
+        if self.path == "/slow":
+            time.sleep(20)
         if self.headers.get("Upgrade", "").lower() == "websocket":
             return self.upgrade()
         status = int(self.path.removeprefix("/broken/")) if self.path.startswith("/broken/") else 200
