@@ -238,6 +238,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setattr(documents, "parse", lambda text, _file: _parsed(text))
     monkeypatch.setattr(wait, "_POLL", 0.001)
     monkeypatch.setattr(wait, "_RETRY", 0.001)
+    monkeypatch.setattr(wait, "_GRACE", 0.001)
     monkeypatch.setattr(up_module, "is_free", lambda _port, _ip: True)
     monkeypatch.setattr(up_module, "holder_of", lambda _port, _ip: None)
     monkeypatch.setattr(probe, "_get", lambda _probe: (True, ""))

@@ -30,14 +30,22 @@ class _Trouble:
 
     @property
     def is_waiting(self) -> bool:
+        """It has not been created, or is still starting."""
         return self.finding.signature in _WAITING
 
     @property
+    def is_certain(self) -> bool:
+        """It was recognised, or says itself what is wrong."""
+        return self.finding.is_recognised or self.finding.explanation.is_own
+
+    @property
     def may_come_up(self) -> bool:
-        return self.scene is not None and self.scene.witness.is_waiting
+        """It has not had its time, and nothing is known against it."""
+        return self.scene is not None and self.scene.witness.is_waiting and not self.is_certain
 
     @property
     def is_final(self) -> bool:
+        """Waiting longer would not have helped."""
         return self.scene is None or self.scene.witness.health.verdict.is_final
 
 
@@ -52,7 +60,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     # What merely waits explains nothing as long as anything else does.
     faults = [_fault(evidence, one) for one in sorted(acting or causes, key=lambda one: _urgency(one, graph))]
     if troubles and all(one.finding.signature == "missing" for one in troubles) and not evidence.service:
-        faults = [_down(evidence)]
+        return Diagnosis(evidence.stack.target, first=_down(evidence))
     return Diagnosis(
         evidence.stack.target,
         evidence.service,
@@ -90,10 +98,8 @@ def _follows(trouble: _Trouble, graph: Graph, failing: frozenset[Node]) -> bool:
 
 def _urgency(trouble: _Trouble, graph: Graph) -> tuple[bool, int, bool, bool, Node]:
     """Sort causes: what others stand on first, but what may yet come up last; then what is certain, and has ended."""
-    is_certain = trouble.finding.explanation.is_own
-    is_open = not (is_certain or trouble.is_final)
-    is_unproven = trouble.may_come_up and not is_certain
-    return is_unproven, graph.order.get(trouble.node, -1), not is_certain, is_open, trouble.node
+    is_open = not (trouble.is_certain or trouble.is_final)
+    return trouble.may_come_up, graph.order.get(trouble.node, -1), not trouble.is_certain, is_open, trouble.node
 
 
 def _fault(evidence: Evidence, trouble: _Trouble) -> Fault:

@@ -53,6 +53,8 @@ class Witness:
     probe: str = ""
     """What its probe from outside says; empty when it passes or was not run."""
     secret_files: Mapping[str, SecretFile] = field(default_factory=dict)
+    missing_files: tuple[str, ...] = ()
+    """What it mounts and is not on the host, relative to the project's folder."""
     is_image_missing: bool = False
     is_outdated: bool = False
     """Its container has other values than the `.env` files hold now."""

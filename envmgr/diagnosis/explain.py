@@ -94,11 +94,12 @@ def _by_words(scene: Scene, lines: tuple[str, ...], source: str) -> Finding | No
 def _unrecognised(scene: Scene) -> Finding:
     verdict = scene.witness.health.verdict
     if verdict is Verdict.MISSING:
-        return Finding("missing", Explanation(f"{scene.name} has not been created", scene.up, is_own=False))
+        absent = Explanation(f"{scene.name} has not been created", scene.up, is_own=False)
+        return Finding("missing", absent, is_recognised=False)
     if verdict is Verdict.STARTING:
         reason = scene.witness.health.reason
         waits = Explanation(f"{scene.name} is still starting: {reason}", f"envmgr why {scene.target}", is_own=False)
-        return Finding("starting", waits)
+        return Finding("starting", waits, is_recognised=False)
     if scene.service.is_job:
         return _ended(scene, "job-failed")
     if verdict in (Verdict.CRASHING, Verdict.FAILED):
@@ -116,6 +117,7 @@ def _ended(scene: Scene, signature: str) -> Finding:
         Explanation(f"{scene.name}: {health.verdict}: {health.reason}{said}", scene.logs, is_own=is_own),
         "log" if line else "",
         line,
+        is_recognised=False,
     )
 
 
@@ -129,6 +131,7 @@ def _unhealthy(scene: Scene) -> Finding:
         Explanation(f"{scene.name}: {health.verdict}: {health.reason}{said}", scene.logs, is_own=False),
         "healthcheck" if line else "",
         line,
+        is_recognised=False,
     )
 
 

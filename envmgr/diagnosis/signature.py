@@ -70,3 +70,5 @@ class Finding:
     """`log`, `engine`, `healthcheck`, `probe`; empty for a fact."""
     line: str = ""
     """The line that was recognised."""
+    is_recognised: bool = True
+    """By a signature; otherwise only the last words are known."""

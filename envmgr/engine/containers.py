@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from datetime import datetime
 
 from envmgr.engine import snapshot, stream
 from envmgr.engine.api import ANSWER_SECONDS, Answer, Api
@@ -17,9 +18,11 @@ TOLD = ("start", "kill", "oom", "die", "stop")
 """What says how a container ended."""
 
 
-def logs(api: Api, container_id: str, tail: int) -> str:
+def logs(api: Api, container_id: str, tail: int, since: datetime | None = None) -> str:
     """Return the last lines of stdout and stderr together."""
-    params = {"stdout": 1, "stderr": 1, "tail": tail}
+    params: dict[str, str | int] = {"stdout": 1, "stderr": 1, "tail": tail}
+    if since is not None:
+        params["since"] = f"{since.timestamp():.6f}"
     answer = api.call("GET", f"/containers/{container_id}/logs", params=params)
     return stream.decode(answer.content, answer.content_type)
 

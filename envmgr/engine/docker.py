@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,9 +89,9 @@ class DockerEngine:
 
     # ---- containers
 
-    def logs(self, container_id: str, tail: int) -> str:
+    def logs(self, container_id: str, tail: int, since: datetime | None = None) -> str:
         """Return the last lines of output."""
-        return containers.logs(self._api, container_id, tail)
+        return containers.logs(self._api, container_id, tail, since)
 
     def health_log(self, container_id: str) -> tuple[HealthRun, ...]:
         """Return the last healthcheck runs."""

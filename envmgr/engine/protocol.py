@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -84,8 +85,8 @@ class Engine(Protocol):
 
     # ---- containers
 
-    def logs(self, container_id: str, tail: int) -> str:
-        """Return the last `tail` lines of stdout and stderr together."""
+    def logs(self, container_id: str, tail: int, since: datetime | None = None) -> str:
+        """Return the last `tail` lines of stdout and stderr together, of all that was written since a moment."""
 
     def health_log(self, container_id: str) -> tuple[HealthRun, ...]:
         """Return the last runs of a container's healthcheck, oldest first."""

@@ -19,6 +19,8 @@ _POLL = 0.05
 """Seconds between looks while a probe runs."""
 _LOOK = 1.0
 """Seconds without an event after which to look anyway: settling and deadlines make no event."""
+_GRACE = 5.0
+"""Seconds that the others get once one has failed for good: two faults are better told at once."""
 _RETRY = 0.5
 """Seconds between two runs of a probe that fails."""
 
@@ -49,9 +51,11 @@ class Waiter:
     prober: Prober
     listen: Callable[[ServiceHealth], None]
     restarts_before: Mapping[str, int] = field(default_factory=dict)
+    _ends_at: float | None = None
+    """Set once one has failed for good."""
 
     def wait(self, services: tuple[Service, ...]) -> tuple[ServiceHealth, ...]:
-        """Return a verdict per service; ends at once when one has failed for good.
+        """Return a verdict per service; ends soon when one has failed for good.
 
         A healthcheck that has passed needs no settling time; a failing one is no verdict before the deadline.
         """
@@ -71,7 +75,9 @@ class Waiter:
             if (one.verdict, one.reason) != before:
                 self.listen(self._health(one, began))
         over = [one for one in watched if self._is_over(one)]
-        return len(over) == len(watched) or any(not one.verdict.is_good for one in over)
+        if self._ends_at is None and any(not one.verdict.is_good for one in over):
+            self._ends_at = time.monotonic() + _GRACE
+        return len(over) == len(watched) or (self._ends_at is not None and time.monotonic() >= self._ends_at)
 
     def _judge(self, one: _Watched, observed: Observed, pool: ThreadPoolExecutor) -> None:
         containers = observed.of(self.stack.compose_project, one.service.name)
@@ -105,7 +111,8 @@ class Waiter:
 
     def _pause(self, watched: list[_Watched]) -> None:
         is_probing = any(one.probe is not None or one.probe_after > time.monotonic() for one in watched)
-        nearest = min((one.deadline for one in watched if not one.verdict.is_final), default=0.0)
+        ends = [one.deadline for one in watched if not self._is_over(one)]
+        nearest = min([*ends, *([] if self._ends_at is None else [self._ends_at])], default=0.0)
         self.events.get(max(0.01, min(_POLL if is_probing else _LOOK, nearest - time.monotonic())))
 
     def _health(self, one: _Watched, began: float) -> ServiceHealth:

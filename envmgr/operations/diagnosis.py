@@ -144,7 +144,13 @@ class _Collector:
         if health.verdict.is_good:
             return None
         container = max(containers, key=_trouble) if containers else None
-        about = Witness(health, container, probe=probe, secret_files=self._secret_files(stack, service))
+        about = Witness(
+            health,
+            container,
+            probe=probe,
+            secret_files=self._secret_files(stack, service),
+            missing_files=self._missing_files(stack, service),
+        )
         if container is None:
             return replace(about, is_image_missing=self._lacks_image(service))
         revision = expected.get((stack.target, service.name))
@@ -171,7 +177,8 @@ class _Collector:
     def _heard(self, witness: Witness, container: Container) -> Witness:
         """Add what the container says of itself."""
         engine = self.session.engine
-        log, failure = _or_failure(lambda: clean(engine.logs(container.id, _LOG_LINES)))
+        since = _last_life(container)
+        log, failure = _or_failure(lambda: clean(engine.logs(container.id, _LOG_LINES, since)))
         checks, _ = _or_failure(lambda: engine.health_log(container.id))
         history, _ = _or_failure(lambda: engine.history(container.id))
         found = self._listeners(container) if container.state is State.RUNNING else None
@@ -192,6 +199,12 @@ class _Collector:
                 status = path.stat()
                 found[mount.name] = SecretFile(status.st_uid, status.st_mode & 0o7777)
         return found
+
+    def _missing_files(self, stack: Stack, service: Service) -> tuple[str, ...]:
+        secrets = [str(layout.secret_file(stack.target, service.name, mount.name)) for mount in service.secrets]
+        configs = [f"{layout.COMPOSE}/{config.path}" for config in service.configs]
+        folder = self.session.project.folder
+        return tuple(path for path in (*secrets, *configs) if not (folder / path).exists())
 
     def _lacks_image(self, service: Service) -> bool:
         substitute = self.session.project.system.substitutes.get(service.image.reference, "")
@@ -230,6 +243,11 @@ def _broken(prober: Prober, grant: Grant) -> BrokenGrant | None:
 def _trouble(container: Container) -> tuple[bool, bool, int]:
     """Sort replicas: the one that is in trouble has something to say."""
     return container.state is not State.RUNNING, container.health is EngineHealth.UNHEALTHY, container.restart_count
+
+
+def _last_life(container: Container) -> datetime | None:
+    """Return from when on a log matters; None for a crash loop, whose last words are of the life before."""
+    return container.started_at if container.restart_count == 0 else None
 
 
 def _or_failure(ask: Callable[[], tuple[T, ...]]) -> tuple[tuple[T, ...], str]:

@@ -176,7 +176,7 @@ def _take_port(one: Broken) -> None:
 
 
 def _remove_image(one: Broken) -> None:
-    docker("rm", "-f", one.container("web"), one.container("page"))
+    docker("rm", "-f", one.container("web"))
     docker("pause", one.container("worker"))
     docker("rmi", "-f", f"{one.sandbox.name}-play:env-{one.environment}")
 
@@ -325,7 +325,12 @@ TWO_FAULTS = (
         plays="web=read@/etc/shadow worker=app",
     ),
     Case("full", ("", "web", "disk-full"), ("worker", "too-many-processes"), plays="web=fill worker=threads"),
-    Case("lost", ("", "web", "name-not-found"), ("worker", "port-taken-inside"), plays="web=visit@cache worker=taken"),
+    Case(
+        "lost",
+        ("", "web", "name-not-found"),
+        ("worker", "port-taken-inside"),
+        plays="web=visit@cache:6379 worker=taken",
+    ),
     Case(
         "inner",
         ("", "web", "only-inside"),
@@ -365,9 +370,11 @@ TWO_FAULTS = (
         ("web",),
         "web=client",
         breaks=_disconnect,
+        # Every `up` connects the base to all networks again.
+        mends=_start_base,
     ),
     Case("port", ("", "web", "port-in-use"), ("worker", "killed"), breaks=_take_port),
-    Case("image", ("", "web", "image-missing"), ("worker", "paused"), ("page",), breaks=_remove_image),
+    Case("image", ("", "web", "image-missing"), ("worker", "paused"), breaks=_remove_image),
     Case(
         "stopped",
         ("infra", "redis", "stopped"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from envmgr import naming
@@ -86,10 +87,14 @@ class FakeEngine(World):
         finally:
             stream.close()
 
-    def logs(self, container_id: str, tail: int) -> str:
+    def logs(self, container_id: str, tail: int, since: datetime | None = None) -> str:
         """Return the last lines of output."""
         self.admit("logs")
-        return "".join(self.get(container_id).logs.splitlines(keepends=True)[-tail:])
+        held = self.get(container_id)
+        # What a container wrote is as old as the start before it.
+        written = next((length for at, length in held.lives if since is None or at >= since), len(held.logs))
+        told = held.logs if since is None else held.logs[written:]
+        return "".join(told.splitlines(keepends=True)[-tail:])
 
     def health_log(self, container_id: str) -> tuple[HealthRun, ...]:
         """Return the last healthcheck runs."""

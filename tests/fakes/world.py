@@ -81,6 +81,8 @@ class Held:
     has_healthcheck: bool = False
     fingerprint: str = ""
     logs: str = ""
+    lives: list[tuple[datetime, int]] = field(default_factory=list)
+    """Each start, and how much it had written before."""
     health_runs: tuple[HealthRun, ...] = ()
     incidents: list[Incident] = field(default_factory=list)
 
@@ -221,6 +223,7 @@ class World:
         if behaviour.error:
             self.change(container.id, error=behaviour.error, exit_code=127)
             raise EngineError(f"docker compose up failed: {behaviour.error}", details=(behaviour.error,))
+        before = len(held.logs)
         held.logs, held.health_runs = held.logs + behaviour.logs, behaviour.health_runs
         runs = behaviour.state in HAS_HOLD
         self.change(
@@ -236,6 +239,7 @@ class World:
             ports=held.wanted_ports if runs else (),
             error="",
         )
+        held.lives.append((self.get(container.id).container.started_at or self.now(), before))
         held.incidents.append(Incident("start", self.now()))
         self._tell_the_rest(held.container)
 

@@ -69,6 +69,13 @@ def _killed_while_stopping(scene: Scene) -> Explanation | None:
     )
 
 
+def _killed_for_good(scene: Scene) -> Explanation | None:
+    """Tell what was ended through the engine: what kills itself, or is killed, would have been started again."""
+    container = scene.witness.container
+    is_ended = container is not None and container.state is State.EXITED and not scene.service.is_job
+    return _killed(scene) if is_ended else None
+
+
 def _killed(scene: Scene) -> Explanation | None:
     witness = scene.witness
     if _exit_code(witness) != _KILLED or (scene.service.is_job and witness.runs):
@@ -180,6 +187,16 @@ def _mount_failed(scene: Scene, hit: Hit) -> Explanation:
     )
 
 
+def _file_gone(scene: Scene) -> Explanation | None:
+    """Tell what Docker forgets: a start that it refuses for a missing file leaves no trace on the container."""
+    gone = scene.witness.missing_files
+    if scene.witness.container is None or scene.witness.runs or not gone:
+        return None
+    return Explanation(
+        f"{scene.name} cannot be started again: {', '.join(gone)} is gone from the host", f"envmgr up {scene.target}"
+    )
+
+
 def _network_gone(scene: Scene, hit: Hit) -> Explanation:
     return Explanation(
         f"{scene.name} needs the network {hit.get('network')}, which is gone", f"envmgr up {scene.target}"
@@ -189,14 +206,14 @@ def _network_gone(scene: Scene, hit: Hit) -> Explanation:
 FACTS = (
     Fact("out-of-memory", _out_of_memory),
     Fact("killed-while-stopping", _killed_while_stopping),
+    Fact("mount-failed", _file_gone),
+    Fact("stopped", _stopped),
+    Fact("killed", _killed_for_good),
     Fact("paused", _paused),
     Fact("healthcheck-program", _healthcheck_program),
     Fact("image-missing", _image_missing),
 )
-LATER = (
-    Fact("stopped", _stopped),
-    Fact("killed", _killed),
-)
+LATER = (Fact("killed", _killed),)
 """Looked at after all words: a program may say why it killed itself."""
 
 WORDS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from envmgr.diagnosis.evidence import Listener, Node
 from envmgr.diagnosis.scene import SPEC, Scene, edit, named
@@ -12,6 +13,10 @@ from envmgr.model.stack import HttpProbe
 _ADDRESS = re.compile(r"\d+(?:\.\d+){3}|[0-9a-f:]*:[0-9a-f:]+")
 _CHECKED_PORT = re.compile(r"(?:127\.0\.0\.1|localhost)['\"]?\s*[:,]\s*(\d{2,5})")
 _EGRESS = "egress"
+_ITSELF = ("127.0.0.1", "localhost", "::1")
+_HOST_AND_PORT = re.compile(
+    r"(?P<scheme>[a-z][\w+.-]*://)?(?:[^@/\s]*@)?(?P<host>[A-Za-z][\w.-]*)(?::(?P<port>\d{1,5}))?(?:/\S*)?"
+)
 
 
 # ---- names
@@ -46,7 +51,11 @@ def _unknown_host(scene: Scene, host: str) -> Explanation:
             scene.edit("egress", "= true"),
         )
     what = "the host cannot resolve it" if "." in host else "there is no service of that name"
-    return Explanation(f"{scene.name} cannot find {host}: {what}", scene.edit("variables", f"names {host} somewhere"))
+    variable = next((f".{name}" for name, named_host, _ in _named_hosts(scene) if named_host == host), "")
+    return Explanation(
+        f"{scene.name} cannot find {host}: {what}",
+        scene.edit(f"variables{variable}", f"or what else names {host} has to name another"),
+    )
 
 
 def _some_server_not_found(scene: Scene) -> Explanation | None:
@@ -55,7 +64,18 @@ def _some_server_not_found(scene: Scene) -> Explanation | None:
     for node in (*scene.servers, *needs):
         if scene.evidence.witness(node) is not None:
             return Explanation(f"{scene.name} cannot find {node[1]}", scene.up, node)
+    for _, host, _ in _named_hosts(scene):
+        if scene.known(host) is None:
+            return _unknown_host(scene, host)
     return Explanation(f"{scene.name} cannot find a host that it needs", scene.logs, is_own=False)
+
+
+def _named_hosts(scene: Scene) -> Iterator[tuple[str, str, str]]:
+    """Yield the variables from the spec that hold a URL or host and port, with the host and the port."""
+    for name, value in scene.service.variables.items():
+        found = _HOST_AND_PORT.fullmatch(value)
+        if found is not None and (found["scheme"] or found["port"]) and found["host"] not in _ITSELF:
+            yield name, found["host"], found["port"] or ""
 
 
 # ---- connections
@@ -64,26 +84,34 @@ def _some_server_not_found(scene: Scene) -> Explanation | None:
 def _refused(scene: Scene, hit: Hit) -> Explanation | None:
     host, port = hit.get("host"), hit.get("port")
     node = scene.known(host) if host and not _ADDRESS.fullmatch(host) else None
-    if node is None and port and host not in ("127.0.0.1", "localhost", "::1"):
+    if node is None and port and host not in _ITSELF:
         node = scene.listening_on(int(port))
     if node is None:
         return _nobody_known(scene, host, port)
     where = f"{node[1]}:{port}" if port else node[1]
     if scene.evidence.witness(node) is None:
-        return Explanation(
-            f"{scene.name} cannot connect to {where}, although {named(node)} is healthy: nothing listens on that port",
-            scene.edit("variables", f"has to name the port of {node[1]}"),
-        )
+        return _wrong_port(scene, node, where, "variables")
     return Explanation(f"{scene.name} cannot connect to {where}", scene.up, node)
+
+
+def _wrong_port(scene: Scene, node: Node, where: str, key: str) -> Explanation:
+    return Explanation(
+        f"{scene.name} cannot connect to {where}, although {named(node)} is healthy: nothing listens on that port",
+        scene.edit(key, f"has to name the port of {node[1]}"),
+    )
 
 
 def _nobody_known(scene: Scene, host: str, port: str) -> Explanation:
     where = f"{host}:{port}" if host and port else host or "a server that it needs"
-    if host in ("127.0.0.1", "localhost", "::1"):
+    if host in _ITSELF:
         return Explanation(
             f"{scene.name} looks for a server inside its own container, at {where}, where none runs",
             scene.edit("variables", "has to name the server, as in the URLs that envmgr hands over"),
         )
+    for name, named_host, named_port in _named_hosts(scene) if not host else ():
+        node = scene.known(named_host)
+        if node is not None and named_port and scene.listening_on(int(named_port)) != node:
+            return _wrong_port(scene, node, f"{named_host}:{named_port}", f"variables.{name}")
     return Explanation(f"{scene.name} cannot connect to {where}", scene.logs, is_own=False)
 
 

@@ -103,6 +103,7 @@ def _database_missing(scene: Scene, hit: Hit) -> Explanation | None:
     return Explanation(
         f"{named(node)} has no {hit.get('what')} {hit.get('name')} for {scene.name}",
         f"envmgr up {scene.target}",
+        node if any(_held_by(broken) == node for broken in scene.evidence.grants) else None,
     )
 
 

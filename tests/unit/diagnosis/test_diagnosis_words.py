@@ -271,7 +271,7 @@ NETWORKS = [
         "name-not-found",
         f"{TRACEBACK}redis.exceptions.ConnectionError: Error -2 connecting to cache:6379. Name or service not known.",
         "app of dev cannot find cache: there is no service of that name",
-        "edit envmgr.toml: services.app.variables names cache somewhere; then envmgr up dev app",
+        "edit envmgr.toml: services.app.variables or what else names cache has to name another; then envmgr up dev app",
     ),
     (
         "name-not-found",

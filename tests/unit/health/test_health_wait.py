@@ -277,28 +277,40 @@ def test_a_probe_that_is_the_healthcheck_itself_is_not_run_again(wait, test: tup
 # ---- several services
 
 FAST, SLOW = app("fast"), app("slow")
+GRACE = module._GRACE
 
 
-def test_a_failure_ends_the_wait_while_another_is_still_starting(wait):
+def test_a_failure_soon_ends_the_wait_while_another_is_still_starting(wait):
     world = World({0: (one("fast"), one("slow")), 4: (one("fast", state=State.EXITED, exit_code=1), one("slow"))})
     assert wait(world, FAST, SLOW) == (
-        health(Verdict.FAILED, "last exit code 1", 4, "fast"),
-        health(Verdict.STARTING, "its healthcheck has not passed yet", 4, "slow"),
+        health(Verdict.FAILED, "last exit code 1", 4 + GRACE, "fast"),
+        health(Verdict.STARTING, "its healthcheck has not passed yet", 4 + GRACE, "slow"),
     )
+
+
+def test_two_failures_that_are_near_to_each_other_are_told_together(wait):
+    dead, slow = one("fast", state=State.EXITED, exit_code=1), one("slow", state=State.EXITED, exit_code=2)
+    world = World({0: (dead, one("slow")), 3: (dead, slow)})
+    assert wait(world, FAST, SLOW) == (
+        health(Verdict.FAILED, "last exit code 1", 3, "fast"),
+        health(Verdict.FAILED, "last exit code 2", 3, "slow"),
+    )
+    assert len(world.looks) < 10
 
 
 def test_one_that_fails_after_it_was_healthy_ends_the_wait(wait):
     fine, dead = one("fast", EngineHealth.HEALTHY), one("fast", state=State.EXITED, exit_code=1)
     world = World({0: (fine, one("slow")), 4: (dead, one("slow"))})
-    assert wait(world, FAST, SLOW)[0] == health(Verdict.FAILED, "last exit code 1", 4, "fast")
+    assert wait(world, FAST, SLOW)[0] == health(Verdict.FAILED, "last exit code 1", 4 + GRACE, "fast")
 
 
 def test_each_service_has_its_own_deadline(wait):
     world = World({0: (one("fast"), one("slow"))})
     assert wait(world, app("fast", start_seconds=5), app("slow", start_seconds=50)) == (
-        health(Verdict.UNHEALTHY, "not healthy within 5 s: its healthcheck has not passed yet", 5, "fast"),
-        health(Verdict.STARTING, "its healthcheck has not passed yet", 5, "slow"),
+        health(Verdict.UNHEALTHY, "not healthy within 5 s: its healthcheck has not passed yet", 5 + GRACE, "fast"),
+        health(Verdict.STARTING, "its healthcheck has not passed yet", 5 + GRACE, "slow"),
     )
+    assert len(world.looks) < 20
 
 
 def test_a_short_deadline_does_not_end_the_wait_for_others(wait):
