@@ -127,7 +127,7 @@ def touched(plan: Plan) -> set[str]:
 
 
 @settings(
-    max_examples=12,
+    max_examples=20,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
