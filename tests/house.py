@@ -140,7 +140,7 @@ def _understood(server: str, text: str, variables: Mapping[str, str]) -> tuple[s
         ),
         "redis": (("exists", "ACL USERS"), ("ensure", '"$ACL"'), ("measure", "--scan"), ("revoke", "ACL DELUSER")),
     }
-    verb = next((verb for verb, sign in signs[server] if sign in text), "probe")
+    verb = next((verb for verb, sign in signs.get(server, ()) if sign in text), "probe")
     return verb, f"{server} {environment}".strip()
 
 
