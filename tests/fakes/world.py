@@ -26,7 +26,15 @@ from envmgr.model.observed import (
     State,
 )
 
-HOST = Host(cpus=4, memory=8 << 30, engine_version="28.5.2", compose_version="5.6.1", is_local=True, free_disk=50 << 30)
+HOST = Host(
+    cpus=4,
+    memory=8 << 30,
+    engine_version="28.5.2",
+    compose_version="5.6.1",
+    is_local=True,
+    free_disk=50 << 30,
+    runtimes=("runc",),
+)
 FIRST_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 HAS_HOLD = (State.RUNNING, State.PAUSED, State.RESTARTING)
 

@@ -230,8 +230,8 @@ PING = "exec celery -A chat.tasks inspect ping -d celery@$HOSTNAME --timeout 5"
 def test_a_worker_answers_a_ping_that_is_for_it_alone():
     made = draft("celery-worker", app="chat.tasks")
     assert made.command == (*("celery", "-A", "chat.tasks", "worker", "--loglevel", "INFO", "--concurrency", "4"),)
-    assert made.healthcheck == Healthcheck(("CMD-SHELL", PING), interval=60, timeout=20, start_interval=2)
-    assert made.probe == CommandProbe(Command("prod", "one", ("/bin/sh", "-c", PING), timeout=20))
+    assert made.healthcheck == Healthcheck(("CMD-SHELL", PING), interval=60, timeout=30, start_interval=2)
+    assert made.probe == CommandProbe(Command("prod", "one", ("/bin/sh", "-c", PING), timeout=45))
     assert made.target_port is None
 
 
