@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract import s3_client
-from tests.contract.image_bench import confined_to, confinement, docker, inspect, mounted, stop_seconds
+from tests.contract.image_bench import confined_to, confinement, docker, inspect, mounted, stop_seconds, wait_until
 from tests.contract.stand_in_bench import HARDENED, Served, of_one_module, serve
 
 pytestmark = pytest.mark.docker
@@ -67,7 +67,8 @@ def test_an_access_key_reaches_its_own_bucket_only(seaweedfs):
 def test_objects_survive_a_restart(seaweedfs):
     assert send(seaweedfs, "dev", "/dev-files/kept", "PUT", b"kept")[0] == 200
     seaweedfs.restart("/healthz")
-    assert send(seaweedfs, "dev", "/dev-files/kept") == (200, "kept")
+    # Its health does not wait for all of its parts to have found each other again.
+    wait_until(lambda: send(seaweedfs, "dev", "/dev-files/kept") == (200, "kept"), "the object is there")
 
 
 def test_root_becomes_its_user_and_the_server_ends_in_time(images, bench):
