@@ -86,7 +86,7 @@ def ill(name: str, *log: str, target: str = "dev", verdict: Verdict = Verdict.CR
     """Make a witness of a service that crashes, and says why."""
     inspected = {
         key: fields.pop(key)
-        for key in ("state", "exit_code", "error", "is_oom_killed", "restart_count", "health")
+        for key in ("state", "exit_code", "error", "is_oom_killed", "restart_count")
         if key in fields
     }
     state = {"state": State.RESTARTING, "exit_code": 1, "restart_count": 2} | inspected

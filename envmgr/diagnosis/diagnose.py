@@ -59,7 +59,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     acting = [one for one in causes if not one.is_waiting]
     # What merely waits explains nothing as long as anything else does.
     faults = [_fault(evidence, one) for one in sorted(acting or causes, key=lambda one: _urgency(one, graph))]
-    if troubles and all(one.finding.signature == "missing" for one in troubles) and not evidence.service:
+    if _is_down(evidence, troubles):
         return Diagnosis(evidence.stack.target, first=_down(evidence))
     return Diagnosis(
         evidence.stack.target,
@@ -111,6 +111,13 @@ def _fault(evidence: Evidence, trouble: _Trouble) -> Fault:
         proof(evidence, trouble.finding, trouble.scene),
         explanation.command,
     )
+
+
+def _is_down(evidence: Evidence, troubles: tuple[_Trouble, ...]) -> bool:
+    """Tell whether nothing is wrong but that nothing was started."""
+    lasting = {(evidence.stack.target, one.name) for one in evidence.stack.services if not one.is_job}
+    absent = {one.node for one in troubles if one.finding.signature == "missing"}
+    return not evidence.service and bool(lasting) and lasting <= absent and len(absent) == len(troubles)
 
 
 def _down(evidence: Evidence) -> Fault:

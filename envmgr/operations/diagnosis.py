@@ -86,10 +86,15 @@ def running_state(stack: Stack, observed: Observed) -> str:
 
 def examine(session: Session, stack: Stack, observed: Observed, known: Known, service: str = "") -> Diagnosis:
     """Collect the evidence about a target, or one service of it, and judge it."""
+    return diagnose(collect(session, stack, observed, known, service))
+
+
+def collect(session: Session, stack: Stack, observed: Observed, known: Known, service: str = "") -> Evidence:
+    """Return what can be learned about a target now; a question that the engine does not answer is left out."""
     with suppress(EnvmgrError):
         # For masking, all secrets count: one environment's log may hold another's.
         vault_of(session, session.project.system.stacks)
-    return diagnose(_Collector(session, stack, observed, known).collect(service))
+    return _Collector(session, stack, observed, known).collect(service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +233,8 @@ class _Collector:
         return {(stack.target, name): revision for name, revision in carried.items()}
 
     def _holders(self, witnesses: tuple[Witness, ...]) -> dict[int, str]:
-        """Name the processes that hold ports which services of this stack could not get."""
-        refused = [w.node for w in witnesses if w.container is None or w.container.state is not State.RUNNING]
+        """Name the processes that hold ports which the engine could not give to services of this stack."""
+        refused = [w.node for w in witnesses if w.container is not None and (w.container.error or self.known.refusal)]
         ports = [port for s in self.stack.services if (self.stack.target, s.name) in refused for port in s.ports]
         found = {port.published: holder_of(port.published, port.host_ip, port.protocol) for port in ports}
         return {port: holder for port, holder in found.items() if holder}

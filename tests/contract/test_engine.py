@@ -234,6 +234,27 @@ def test_a_running_container(lab: Lab):
     assert lab.engine.health_log(found.id)[-1] == HealthRun(0, "fine\n")
 
 
+def test_how_a_container_ended_is_remembered(lab: Lab):
+    lab.has("job", FAILS)
+    lab.up()
+    found = lab.get("job", state=State.EXITED)
+    told = lab.engine.history(found.id)
+    assert [(one.action, one.exit_code, one.signal) for one in told] == [("start", None, None), ("die", 3, None)]
+    assert told[0].at <= told[1].at
+
+
+def test_a_stop_is_remembered_with_its_signal(lab: Lab, app: str):
+    lab.engine.stop(app, 1)
+    told = lab.engine.history(app)
+    assert told[0].action == "start"
+    assert next(one.signal for one in told if one.action == "kill") == 15
+    assert next(one.exit_code for one in told if one.action == "die") in (137, 143)
+
+
+def test_nothing_is_remembered_of_a_container_that_never_was(lab: Lab):
+    assert lab.engine.history("0" * 64) == ()
+
+
 def test_moments_are_comparable(lab: Lab):
     lab.has("job", FAILS)
     lab.up()
@@ -326,6 +347,12 @@ def test_the_last_lines(lab: Lab):
     app = lab.get("app")
     until(lambda: lab.engine.logs(app.id, 100) == LINES)
     assert lab.engine.logs(app.id, 2) == "line 29\nline 30\n"
+    lab.engine.restart(app.id, 1)
+    until(lambda: lab.engine.logs(app.id, 100) == LINES * 2)
+    again = lab.get("app")
+    assert lab.engine.logs(app.id, 100, again.started_at) == LINES
+    assert lab.engine.logs(app.id, 2, again.started_at) == "line 29\nline 30\n"
+    assert lab.engine.logs(app.id, 100, again.started_at + timedelta(days=1)) == ""
     with pytest.raises(EngineError, match="No such container"):
         lab.engine.logs(f"{lab.project}-nope", 5)
 

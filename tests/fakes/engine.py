@@ -104,7 +104,7 @@ class FakeEngine(World):
     def history(self, container_id: str) -> tuple[Incident, ...]:
         """Return how a container started and ended."""
         self.admit("history")
-        return tuple(self.get(container_id).incidents)
+        return tuple(self.held[container_id].incidents) if container_id in self.held else ()
 
     def exec(
         self, container_id: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from envmgr.cli import looking, main, stacks
+from envmgr.cli import looking, main, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.plan import Plan
 from tests.house import House
@@ -63,6 +63,7 @@ def terminal(house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
     monkeypatch.setattr(stacks, "session", session)
     monkeypatch.setattr(looking, "session", session)
+    monkeypatch.setattr(why, "session", session)
     return Terminal(house, capsys, monkeypatch)
 
 
@@ -136,6 +137,25 @@ def test_health_that_watches_asks_until_it_is_interrupted(terminal: Terminal):
     ended = terminal.run("health", "dev", "--watch", "--interval", "0.5")
     assert (ended.code, naps) == (130, [0.5, 0.5, 0.5])
     assert ended.out.count("healthy in") == 3
+
+
+def test_why_says_what_is_wrong_and_ends_with_5(terminal: Terminal):
+    terminal.run("up", "dev")
+    assert terminal.run("why", "dev") == Ended(0, "dev is healthy\n", "")
+    assert terminal.run("why", "dev", "app").out == "app of dev is healthy\n"
+    terminal.house.engine.halt(terminal.house.engine.get("play-infra-redis-1"))
+    plain = terminal.run("why", "dev")
+    assert (plain.code, plain.err) == (5, "")
+    assert plain.out.startswith("cause: redis of infra was stopped (exit code 143)\n  engine: exited, exit code 143\n")
+    assert plain.out.endswith("next:  envmgr up infra redis\n")
+    ended = terminal.run("why", "dev", "--json")
+    assert (ended.code, ended.lines[0]["cause"]["signature"]) == (5, "stopped")
+
+
+def test_why_knows_targets_and_services(terminal: Terminal):
+    assert 'did you mean "dev"?' in terminal.run("why", "dve").err
+    assert terminal.run("why", "dev", "ap").code == 2
+    assert terminal.run("why").code == 2
 
 
 def test_status_and_ps_show_the_same_containers(terminal: Terminal):

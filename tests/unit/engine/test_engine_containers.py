@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ from envmgr.engine import containers, host, observation
 from envmgr.engine.context import Endpoint
 from envmgr.engine.stream import HEADER, MULTIPLEXED
 from envmgr.errors import EngineError
-from envmgr.model.observed import HealthRun
+from envmgr.model.observed import HealthRun, Incident
 from tests.fakes.played import api_of, refusal, reply
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -27,6 +28,38 @@ def test_logs_of_both_streams():
     api, played = api_of({"GET /containers/c/logs": answer})
     assert containers.logs(api, "c", 20) == "out\nerr\n"
     assert played.asked == [("GET /containers/c/logs", {"stdout": "1", "stderr": "1", "tail": "20"})]
+
+
+def test_logs_since_a_moment():
+    api, played = api_of({"GET /containers/c/logs": httpx.Response(200, content=b"")})
+    assert containers.logs(api, "c", 20, datetime(2026, 1, 2, microsecond=250000, tzinfo=UTC)) == ""
+    assert played.asked[0][1]["since"] == "1767312000.250000"
+
+
+def test_history_is_read_from_what_the_engine_remembers():
+    lines = [
+        {"Action": "start", "timeNano": 1767312000_000000001, "Actor": {"ID": "c", "Attributes": {"name": "a"}}},
+        {"Action": "kill", "timeNano": 1767312001_000000000, "Actor": {"ID": "c", "Attributes": {"signal": "15"}}},
+        {"Action": "die", "timeNano": 1767312002_500000000, "Actor": {"ID": "c", "Attributes": {"exitCode": "143"}}},
+        {"Action": "oom", "timeNano": 1767312003_000000000, "Actor": {"ID": "c"}},
+    ]
+    content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    api, played = api_of({"GET /events": httpx.Response(200, content=content)})
+    assert containers.history(api, "c") == (
+        Incident("start", datetime(2026, 1, 2, tzinfo=UTC)),
+        Incident("kill", datetime(2026, 1, 2, second=1, tzinfo=UTC), signal=15),
+        Incident("die", datetime(2026, 1, 2, second=2, microsecond=500000, tzinfo=UTC), exit_code=143),
+        Incident("oom", datetime(2026, 1, 2, second=3, tzinfo=UTC)),
+    )
+    ((_, params),) = played.asked
+    assert json.loads(params["filters"])["container"] == ["c"]
+    assert params["until"], "without an end the engine would go on telling"
+
+
+def test_an_engine_that_remembers_nothing():
+    assert containers.history(api_of({"GET /events": httpx.Response(200, content=b"")})[0], "c") == ()
+    with pytest.raises(EngineError, match="bad filter"):
+        containers.history(api_of({"GET /events": refusal(400, "bad filter")})[0], "c")
 
 
 def test_logs_that_the_engine_does_not_keep():
