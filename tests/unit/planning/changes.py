@@ -105,7 +105,13 @@ class Change:
 
 API = "services.api"
 CHANGES = (
-    Change("common.kind", 'kind = "asgi"', 'kind = "wsgi"', {"app": ("kind", "command")}, "services.app.kind"),
+    Change(
+        "common.kind",
+        'kind = "asgi"',
+        'kind = "wsgi"',
+        {"app": ("kind", "command", "variables.XDG_RUNTIME_DIR")},
+        "services.app.kind",
+    ),
     Change("common.cpus", "cpus = 0.5\ncpus_r", "cpus = 0.75\ncpus_r", {"api": ("cpus",)}, f"{API}.cpus"),
     Change(
         "common.memory",
