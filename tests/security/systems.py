@@ -124,7 +124,7 @@ def with_values(system: System) -> tuple[Vault, dict[tuple[str, str], str]]:
     vault = Vault()
     for target in {scope for scope, _ in values}:
         vault = vault.with_target(target, {name: value for (scope, name), value in values.items() if scope == target})
-    return vault, values
+    return vault, {key: value for key, value in values.items() if needs[key[1]].is_secret}
 
 
 def write_all(system: System, folder: Path, vault: Vault) -> None:

@@ -42,21 +42,34 @@ def found_in(path: Path, values: Values) -> set[tuple[str, str]]:
     return {key for key, value in values.items() if any(one in data for one in spellings(value))}
 
 
+SERVERS = ("POSTGRES", "REDIS", "QDRANT", "MINIO")
+DECLARED = {
+    *("SECRET_KEY", "OPENROUTER_API_KEY", "LANGFUSE_SECRET_KEY", "SMTP_PASSWORD"),
+    "GOOGLE_APPLICATION_CREDENTIALS",
+}
+BASE = {
+    *(f"{server}_ADMIN_PASSWORD" for server in SERVERS),
+    *("GRAFANA_ADMIN_PASSWORD", "POSTGRES_EXPORTER_PASSWORD", "REDIS_EXPORTER_PASSWORD"),
+}
+EACH = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "MINIO_PASSWORD", "FLOWER_PASSWORD", *DECLARED}
+"""Qdrant's key of an environment is signed with the administrator's and kept nowhere."""
+
+
 def test_there_are_secrets_to_look_for(chatbot: Project, written: tuple[Path, Values]):
-    names = {name for _, name in written[1]}
-    assert names == {
-        *("POSTGRES_ADMIN_PASSWORD", "REDIS_ADMIN_PASSWORD", "POSTGRES_PASSWORD", "REDIS_PASSWORD"),
-        *("SECRET_KEY", "OPENROUTER_API_KEY", "FLOWER_PASSWORD"),
-    }
-    assert len(written[1]) == 2 + 5 * 3
+    by_scope: dict[str, set[str]] = {}
+    for scope, name in written[1]:
+        by_scope.setdefault(scope, set()).add(name)
+    assert by_scope == {"infra": BASE, "dev": EACH, "stage": EACH, "prod": EACH}
     assert all(len(value) > 30 for value in written[1].values())
 
 
-def test_no_rendered_file_holds_one(written: tuple[Path, Values]):
+def test_no_rendered_file_holds_one(chatbot: Project, written: tuple[Path, Values]):
     folder, values = written
     paths = [path for path in (folder / layout.COMPOSE).rglob("*") if path.is_file()]
-    assert len(paths) == 10
-    assert {path.name: found_in(path, values) for path in paths} == {path.name: set() for path in paths}
+    assert {path.relative_to(folder / layout.COMPOSE).as_posix() for path in paths} == set(
+        render(chatbot.system, chatbot.folder)
+    )
+    assert {path: found_in(path, values) for path in paths} == {path: set() for path in paths}
 
 
 def test_the_committed_files_name_no_value_either(repository: Path, written: tuple[Path, Values]):
@@ -74,30 +87,34 @@ def test_a_secret_lies_only_where_its_container_reads_it(written: tuple[Path, Va
     assert all(path.split("/")[2] == "secrets" for path in holding)
     # An environment's files hold that environment's values alone, the base's the base's.
     assert all(scope == path.split("/")[1] for path, keys in holding.items() for scope, _ in keys)
-    assert {path.split("/", 2)[2]: {name for _, name in keys} for path, keys in holding.items()} == {
-        "secrets/postgres/POSTGRES_ADMIN_PASSWORD": {"POSTGRES_ADMIN_PASSWORD"},
-        "secrets/redis/REDIS_ADMIN_PASSWORD": {"REDIS_ADMIN_PASSWORD"},
-        "secrets/migrate/DATABASE_URL": {"POSTGRES_PASSWORD"},
-        "secrets/app/DATABASE_URL": {"POSTGRES_PASSWORD"},
-        "secrets/app/REDIS_URL": {"REDIS_PASSWORD"},
-        "secrets/app/SECRET_KEY": {"SECRET_KEY"},
-        "secrets/app/OPENROUTER_API_KEY": {"OPENROUTER_API_KEY"},
-        "secrets/worker/DATABASE_URL": {"POSTGRES_PASSWORD"},
-        "secrets/worker/REDIS_URL": {"REDIS_PASSWORD"},
-        "secrets/worker/SECRET_KEY": {"SECRET_KEY"},
-        "secrets/worker/OPENROUTER_API_KEY": {"OPENROUTER_API_KEY"},
-        "secrets/flower/FLOWER_BASIC_AUTH": {"FLOWER_PASSWORD"},
-        "secrets/flower/REDIS_URL": {"REDIS_PASSWORD"},
+    found = {path.split("/", 3)[3]: {name for _, name in keys} for path, keys in holding.items()}
+    assert found == {
+        **{f"{server.lower()}/{server}_ADMIN_PASSWORD": {f"{server}_ADMIN_PASSWORD"} for server in SERVERS},
+        "grafana/GRAFANA_ADMIN_PASSWORD": {"GRAFANA_ADMIN_PASSWORD"},
+        "postgres-exporter/POSTGRES_EXPORTER_PASSWORD": {"POSTGRES_EXPORTER_PASSWORD"},
+        "redis-exporter/REDIS_EXPORTER_PASSWORD": {"REDIS_EXPORTER_PASSWORD"},
+        "migrate/DATABASE_URL": {"POSTGRES_PASSWORD"},
+        "flower/FLOWER_BASIC_AUTH": {"FLOWER_PASSWORD"},
+        "flower/REDIS_URL": {"REDIS_PASSWORD"},
+        **{
+            f"{service}/{file}": {name}
+            for service in ("app", "worker")
+            for file, name in (
+                *(("DATABASE_URL", "POSTGRES_PASSWORD"), ("REDIS_URL", "REDIS_PASSWORD")),
+                ("S3_SECRET_ACCESS_KEY", "MINIO_PASSWORD"),
+                *((name, name) for name in DECLARED),
+            )
+        },
     }
 
 
-def test_nobody_else_on_the_host_can_read_them(written: tuple[Path, Values]):
+def test_nobody_else_on_the_host_can_read_them(chatbot: Project, written: tuple[Path, Values]):
     folder = written[0] / layout.RUNTIME
     folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
     env_files = list(folder.rglob("*.env"))
     assert {stat.S_IMODE(path.stat().st_mode) for path in env_files} == {0o600}
-    assert len(env_files) == 2 + 4 * 3
+    assert len(env_files) == sum(len(stack.services) for stack in chatbot.system.stacks)
 
 
 def test_every_secret_file_that_a_document_names_is_delivered(chatbot: Project, written: tuple[Path, Values]):
