@@ -215,9 +215,10 @@ def test_a_name_that_is_nobodys_is_told_so(site: Site):
         assert (found.status, found.text) == (421, f"No environment is reached by the name {host}.\n")
 
 
-def test_health_is_the_doors_own_on_every_host(site: Site):
-    for host in ("dev.localhost", "stage.localhost", "nobody.example"):
-        assert (site.ask(host, "/health").status, site.ask(host, "/health").text) == (200, "ok\n")
+def test_health_is_the_doors_own_except_under_an_environments_name(site: Site):
+    assert (site.ask("nobody.example", "/health").status, site.ask("nobody.example", "/health").text) == (200, "ok\n")
+    assert site.ask("dev.localhost", "/health").text != "ok\n"
+    assert site.ask("stage.localhost", "/health").status == 503
 
 
 def test_an_environment_comes_and_goes_and_the_door_stays_as_it_is(site: Site):

@@ -240,6 +240,21 @@ class Chatbot:
         return self.at(5555 + ("dev", "stage", "prod").index(environment), path)
 
 
+_stand_ins: dict[str, str] = {}
+
+
+def note_stand_ins(sandbox: Sandbox) -> None:
+    """Remember what answers in place of a real server, for the report."""
+    rows = [row for stack in sandbox.ok("status", "--json").json["stacks"] for row in stack["rows"]]
+    _stand_ins.update({row["service"]: row["stand_in"] for row in rows if row["stand_in"]})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which results were proved on a stand-in."""
+    for service, what in sorted(_stand_ins.items()):
+        terminalreporter.write_line(f"proved on a stand-in, not on the real server: {service} is {what}")
+
+
 @pytest.fixture(scope="session")
 def chatbot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chatbot]:
     """The reference system: the base and three environments, up for the whole session."""
@@ -255,6 +270,7 @@ def chatbot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chatbot]:
     try:
         result = one.ok("up", "dev", "stage", "prod", "--json", timeout=900)
         (one.folder / "first-up.json").write_text(result.out)
+        note_stand_ins(one)
         yield Chatbot(one, ports)
     finally:
         one.remove()

@@ -45,6 +45,7 @@ def test_a_command_of_the_readme(chatbot: Chatbot, command: str) -> None:
     )
     try:
         assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout
     finally:
         if command == "envmgr down dev":
             chatbot.sandbox.ok("up", "dev")
@@ -55,8 +56,12 @@ def test_the_tables_ports_and_the_specs_are_the_same() -> None:
     for environment in ("dev", "stage", "prod"):
         for port in spec["environments"][environment]["ports"].values():
             assert f"http://localhost:{port} " in README
-    for server in spec["infra"].values():
-        assert f"localhost:{server['port']} " in README
+    published = [port for server in spec["infra"].values() for port in _ports(server)]
+    assert [port for port in published if not re.search(rf"localhost:{port}\b", README)] == [6334]
+
+
+def _ports(server: dict) -> list[int]:
+    return [*([server["port"]] if "port" in server else []), *server.get("ports", {}).values()]
 
 
 def test_the_specs_excerpt_is_in_the_spec() -> None:

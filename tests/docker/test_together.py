@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
+import tomllib
 
 import httpx
 import pytest
 
-from tests.docker.conftest import Chatbot, docker, eventually, free_port
+from tests.docker.conftest import ROOT, Chatbot, docker, eventually, free_port
 from tests.docker.load import Load
 
 pytestmark = pytest.mark.docker
@@ -38,7 +39,8 @@ def test_first_up_proves_every_service_and_says_what_it_generated(chatbot: Chatb
     result = lines[-1]
     assert result["targets"] == ["infra", *ENVIRONMENTS]
     verdicts = {(s["target"], s["service"]): s["verdict"] for s in result["services"]}
-    expected = {("infra", "postgres"): "healthy", ("infra", "redis"): "healthy"}
+    base = tomllib.loads((ROOT / "envmgr.toml").read_text())["infra"]
+    expected = {("infra", name): "healthy" for name in base}
     for environment in ENVIRONMENTS:
         expected |= {(environment, name): "healthy" for name in ("app", "worker", "flower")}
         expected[environment, "migrate"] = "completed"
