@@ -22,7 +22,7 @@ engine:
 	@scripts/engine.sh
 
 ## Environments
-.PHONY: docker-dev docker-stage docker-prod docker-up docker-down docker-health docker-logs docker-status
+.PHONY: docker-dev docker-stage docker-prod docker-up docker-down docker-health docker-logs docker-status docker-plan build
 docker-dev: setup engine ## From nothing to a healthy dev stack
 	@$(ENVMGR) up dev --build
 docker-stage: setup engine ## The same for stage
@@ -35,6 +35,10 @@ docker-down: setup ## Take dev down; its data stays
 	@$(ENVMGR) down dev
 docker-health: setup ## Probe everything that runs
 	@$(ENVMGR) health
+docker-plan: setup ## Show what `up` would change
+	@$(ENVMGR) plan
+build: setup engine ## Build the application's images
+	@$(ENVMGR) build
 docker-status: setup ## Show all stacks side by side
 	@$(ENVMGR) status
 docker-logs: setup ## Follow the logs; TARGET=dev, SERVICE=app
