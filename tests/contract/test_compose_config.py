@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,3 +43,33 @@ def test_compose_would_say_so(fresh: Path):
     done = config(fresh, (document.name,))
     assert done.returncode != 0
     assert "read_onyl" in done.stderr
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.mark.parametrize("case", sorted(path.parent.name for path in GOLDEN.glob("*/expected")))
+def test_compose_takes_every_golden_document(tmp_path: Path, case: str):
+    folder = Path(shutil.copytree(GOLDEN / case / "expected", tmp_path / layout.COMPOSE))
+    for document in sorted(path.name for path in folder.glob("*.yml") if not path.name.endswith(".recipes.yml")):
+        done = config(folder, (document,))
+        assert (document, done.returncode, done.stdout, done.stderr) == (document, 0, "", "")
+
+
+def test_compose_reads_raw_values_as_they_were_meant(tmp_path: Path):
+    folder = Path(shutil.copytree(GOLDEN / "raw-keys" / "expected", tmp_path / layout.COMPOSE))
+    command = [
+        "docker",
+        "compose",
+        "-f",
+        "docker-compose.app.dev.yml",
+        "config",
+        "--no-env-resolution",
+        "--format=json",
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    # What it prints can be read again: it doubles every dollar, in keys too.
+    found = json.loads(done.stdout)["services"]["app"]
+    assert (found["labels"]["com.example.price"], found["labels"]["$$com.example"]) == ("5 $$", "no")
+    assert found["extra_hosts"] == ["up=127.0.0.2", "$$HOME=127.0.0.3"]
+    assert (found["cpu_shares"], found["oom_score_adj"], found["healthcheck"]["retries"]) == (512, -500, 5)

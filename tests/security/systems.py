@@ -47,6 +47,19 @@ STORES = {
     "rustfs": ("port = 9010", "ports = { console = 9011 }", 'buckets = ["uploads"]'),
     "seaweedfs": ('mode = "own"', 'buckets = ["uploads"]'),
 }
+PROGRAMS = {
+    "web": ('kind = "wsgi"', 'app = "chat.wsgi:app"', "threads = 4", 'metrics_path = "/metrics"', 'routes = ["/web"]'),
+    "api": ('kind = "node"', 'routes = ["/api"]', "replicas = 2"),
+    "page": ('kind = "static"', "spa = true", 'immutable = ["js"]', 'routes = ["/page"]'),
+    "beat": ('kind = "celery-beat"', 'app = "chat.tasks"', 'volumes = { beat = "/beat" }'),
+    "ml": ('kind = "container"', 'healthcheck = ["ready"]', 'tmpfs = { "/run/ml" = "32M" }', "gpus = 1"),
+    "raw": ('kind = "job"', 'command = ["raw"]', 'compose = { labels = { "a.b" = "5 $" } }'),
+}
+MAIL = (
+    *('kind = "container"', 'image = "example/mail:1.21"', "container_port = 8025", 'health_path = "/"', "port = 8025"),
+    *('volumes = { data = "/data" }', 'variables = { MODE = "x" }', 'secrets = ["MAIL_TOKEN"]', "egress = true"),
+)
+"""A service of the base that no kind covers."""
 USES = {
     "migrate": ("postgres", "seaweedfs"),
     "app": (*SERVERS, "qdrant", "elasticsearch", "logstash", "minio"),
@@ -77,6 +90,7 @@ def subsets() -> Iterator[tuple[str, ...]]:
     for chosen in chain.from_iterable(combinations(OPTIONAL, size) for size in range(len(OPTIONAL) + 1)):
         if set(chosen) & set(SERVICES):
             yield chosen
+    yield (*OPTIONAL, *PROGRAMS, "mail")
     yield (*OPTIONAL, *STORES)
     yield (*OPTIONAL, *MONITORS)
 
@@ -91,9 +105,13 @@ def spec(chosen: tuple[str, ...]) -> str:
     lines += ["[variables.SECRET_KEY]\nsecret = true\ngenerate = true\n", '[variables.HOST]\ndefault = "x.example"\n']
     lines += [f"[infra.{name}]\nport = {15432 + number}\n" for number, name in enumerate(SERVERS) if name in chosen]
     lines += ["\n".join((f"[infra.{name}]", *keys, "")) for name, keys in (MONITORS | STORES).items() if name in chosen]
-    for name in (name for name in SERVICES if name in chosen):
-        links = f"uses = [{_listed(USES[name], chosen)}]\nafter = [{_listed(AFTER.get(name, ()), chosen)}]\n"
-        lines.append("\n".join((f"[services.{name}]", 'build = "chat"', *SERVICES[name], links)))
+    lines += ["\n".join(("[infra.mail]", *MAIL, ""))] if "mail" in chosen else []
+    programs = SERVICES | PROGRAMS
+    for name in (name for name in programs if name in chosen):
+        links = (
+            f"uses = [{_listed(USES.get(name, SERVERS), chosen)}]\nafter = [{_listed(AFTER.get(name, ()), chosen)}]\n"
+        )
+        lines.append("\n".join((f"[services.{name}]", 'build = "chat"', *programs[name], links)))
     for number, (name, settings) in enumerate(ENVIRONMENTS.items()):
         ports = ", ".join(f"{one} = {port + number}" for one, port in PORTS.items() if one in chosen)
         lines.append(f'[environments.{name}]\n{settings}\nports = {{ {ports} }}\nhosts = ["{name}.chat.example"]\n')

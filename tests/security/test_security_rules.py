@@ -28,7 +28,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Every:
 
 
 def test_the_subsets_are_all_there(every: Every):
-    assert len(every) == 2**6 - 2**2 + 2
+    assert len(every) == 2**6 - 2**2 + 3
     found = [(chosen, [one.stack.target for one in found]) for chosen, found in every]
     for chosen, targets in found:
         base = ["infra"] if {"postgres", "redis"} & set(chosen) else []
