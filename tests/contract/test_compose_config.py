@@ -71,5 +71,5 @@ def test_compose_reads_raw_values_as_they_were_meant(tmp_path: Path):
     # What it prints can be read again: it doubles every dollar, in keys too.
     found = json.loads(done.stdout)["services"]["app"]
     assert (found["labels"]["com.example.price"], found["labels"]["$$com.example"]) == ("5 $$", "no")
-    assert found["extra_hosts"] == ["up=127.0.0.2", "$$HOME=127.0.0.3"]
+    assert sorted(found["extra_hosts"]) == ["$$HOME=127.0.0.3", "up=127.0.0.2"]
     assert (found["cpu_shares"], found["oom_score_adj"], found["healthcheck"]["retries"]) == (512, -500, 5)
