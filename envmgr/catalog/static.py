@@ -26,7 +26,7 @@ class Options(ProgramOptions):
     immutable: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,10}$")], ...] = ()
     """Endings of files that never change under their name, such as `js`; all others are asked for each time."""
     health_path: Path = "/"
-    """Below 400 is healthy."""
+    """Below 400 is healthy; nginx itself answers `/-/healthy`, for a folder that may be empty."""
     user: UserId = "101:101"
     """Numeric uid:gid inside the image; 101 is the user `nginx` of nginx's own images."""
 

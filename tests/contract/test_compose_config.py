@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from envmgr import layout
+from envmgr.operations.project import open_project
+from envmgr.render.files import render
 
 pytestmark = pytest.mark.docker
 
@@ -73,3 +75,16 @@ def test_compose_reads_raw_values_as_they_were_meant(tmp_path: Path):
     assert (found["labels"]["com.example.price"], found["labels"]["$$com.example"]) == ("5 $$", "no")
     assert sorted(found["extra_hosts"]) == ["$$HOME=127.0.0.3", "up=127.0.0.2"]
     assert (found["cpu_shares"], found["oom_score_adj"], found["healthcheck"]["retries"]) == (512, -500, 5)
+
+
+@pytest.mark.parametrize("example", ["arv", "docc2context", "spheroseg"])
+def test_compose_takes_the_other_reference_systems(repository: Path, tmp_path: Path, example: str):
+    project = open_project(repository / "examples" / example / layout.SPEC)
+    for path, text in render(project.system, project.folder).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    found = sorted(path.name for path in tmp_path.glob("*.yml") if not path.name.endswith(".recipes.yml"))
+    assert len(found) == 3
+    for document in found:
+        done = config(tmp_path, (document,))
+        assert (document, done.returncode, done.stdout, done.stderr) == (document, 0, "", "")

@@ -163,6 +163,7 @@ def test_node_runs_for_production_within_its_memory(up: tuple[Sandbox, dict[str,
         ("/docs/", 200, "no-cache"),
         ("/app.js", 200, "public, max-age=31536000, immutable"),
         ("/none.js", 404, None),
+        ("/-/healthy", 200, "no-cache"),
         ("/.env", 404, None),
     ],
 )
