@@ -1,4 +1,4 @@
-"""Find the signature that explains one service: facts first, then the engine's words, then the program's own."""
+"""Find the signature that explains one service: the engine's words first, then facts, then the program's own words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _BLAMING = (
 
 def explain(scene: Scene) -> Finding:
     """Return what is wrong with a service; when nothing is recognised, what it said last."""
-    found = _by_facts(scene, FACTS) or _by_engine(scene) or _by_healthcheck(scene) or _by_log(scene) or _by_probe(scene)
+    # What the engine says of a start concerns the last one; what it knows may be about an end before.
+    found = _by_engine(scene) or _by_facts(scene, FACTS) or _by_healthcheck(scene) or _by_log(scene) or _by_probe(scene)
     if found is not None and not _is_premature(scene, found):
         return found
     return _by_facts(scene, LATER) or _unrecognised(scene)
@@ -49,12 +50,14 @@ def _by_engine(scene: Scene) -> Finding | None:
 
 
 def engine_words(scene: Scene) -> tuple[str, ...]:
-    """Return what the engine said when it could not start a service."""
+    """Return what the engine said when it could not start a service: on its container, or of the whole stack."""
     container = scene.witness.container
-    own = clean(container.error) if container else ()
-    if own or (container is not None and container.state is not State.CREATED):
-        return own
-    return scene.evidence.refusal
+    if container is not None and (container.error or container.state is not State.CREATED):
+        return clean(container.error)
+    refusal = scene.evidence.refusal
+    named = tuple(line for line in refusal if container is not None and container.name in line)
+    is_anothers = any(one.container is not None and one.container.error for one in scene.evidence.witnesses)
+    return named or (() if is_anothers else refusal)
 
 
 def _by_healthcheck(scene: Scene) -> Finding | None:

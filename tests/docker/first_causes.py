@@ -247,7 +247,8 @@ HASTE = """
 [environments.{name}.services.{service}]
 start_seconds = 8
 """
-"""For a fault that shows only when the time is up."""
+PATIENCE = HASTE.replace("8", "15")
+"""Both for a fault that shows only when the time is up; the second for one that has to start listening before."""
 CURL = """
 [environments.curl.services.worker]
 start_seconds = 8
@@ -338,7 +339,7 @@ TWO_FAULTS = (
         ("", "web", "only-inside"),
         ("worker", "other-port"),
         plays="web=inside worker=elsewhere",
-        spec=HASTE.format(name="inner", service="web") + HASTE.format(name="inner", service="worker"),
+        spec=PATIENCE.format(name="inner", service="web") + PATIENCE.format(name="inner", service="worker"),
     ),
     Case(
         "keys",

@@ -9,10 +9,10 @@ from envmgr.diagnosis.evidence import BrokenGrant, Evidence, Witness
 from envmgr.diagnosis.proof import MOST
 from envmgr.model.diagnosis import Consequence, Diagnosis, Fault
 from envmgr.model.health import ServiceHealth, Verdict
-from envmgr.model.observed import HealthRun, Observed, State
+from envmgr.model.observed import HealthRun, Incident, Observed, State
 from envmgr.model.secret import SecretValue
 from tests.evidences import MIGRATE, dev, evidence, grant, ill, infra, missing
-from tests.making import service
+from tests.making import NOW, service
 
 NO_REDIS = "redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."
 NO_MODULE = "ModuleNotFoundError: No module named 'httpx'"
@@ -272,6 +272,29 @@ def test_what_the_engine_refused_is_said_of_what_it_created():
     assert found.first is not None
     assert found.first.signature == "program-missing"
     assert f"engine: {container_error}" in found.first.evidence
+
+
+def test_what_the_engine_refused_another_is_said_of_that_one():
+    error = "Bind for 127.0.0.1:18000 failed: port is already allocated"
+    ill_app = ill("app", verdict=Verdict.FAILED, state=State.CREATED, error=error, restart_count=0)
+    beside = ill("worker", verdict=Verdict.STOPPED, state=State.CREATED, restart_count=0)
+    assert causes(evidence(ill_app, beside, refusal=(error,)))[0] == ("app", "port-in-use")
+    assert ("worker", "port-in-use") not in causes(evidence(ill_app, beside, refusal=(error,)))
+    by_name = (f"endpoint {beside.container.name}: {error}" if beside.container else "",)
+    assert ("worker", "port-in-use") in causes(evidence(ill_app, beside, refusal=by_name))
+
+
+def test_a_start_that_was_refused_counts_more_than_the_end_before():
+    history = (Incident("kill", NOW, signal=15), Incident("kill", NOW, signal=9), Incident("die", NOW, exit_code=137))
+    witness = ill(
+        "app",
+        verdict=Verdict.FAILED,
+        state=State.EXITED,
+        exit_code=137,
+        error="Bind for 127.0.0.1:18000 failed: port is already allocated",
+        history=history,
+    )
+    assert causes(evidence(witness)) == [("app", "port-in-use")]
 
 
 def test_a_base_is_diagnosed_by_itself():
