@@ -140,6 +140,7 @@ def _show(plan: Plan, *, as_json: bool) -> None:
 
 
 def _agreement(*, yes: bool, as_json: bool) -> Callable[[Plan], None]:
+    import shlex
     import sys
 
     from envmgr.errors import UsageError
@@ -150,7 +151,7 @@ def _agreement(*, yes: bool, as_json: bool) -> Callable[[Plan], None]:
             return
         cut = ", ".join(plan.disturbs)
         if not sys.stdin.isatty():
-            again = " ".join(["envmgr", *sys.argv[1:], "--yes"])
+            again = shlex.join(["envmgr", *sys.argv[1:], "--yes"])
             what = f"this cuts {cut}, which is protected and runs, and there is no terminal to ask on"
             raise UsageError(what, state="Nothing was changed.", help=again)
         if not click.confirm(f"This cuts {cut}, which is protected and runs. Go on?", default=False, err=True):
