@@ -12,7 +12,7 @@ pytestmark = pytest.mark.spawns
 
 HEAVY = {
     *("pydantic", "pydantic_core", "httpx", "httpcore", "python_on_whales", "rich", "jinja2", "dotenv", "psutil"),
-    *("tree_sitter", "tree_sitter_toml", "pathspec", "asyncio", "requests", "yaml"),
+    *("tree_sitter", "tree_sitter_toml", "pathspec", "asyncio", "requests", "yaml", "jsonschema"),
 }
 
 
