@@ -12,6 +12,7 @@ from typing import TypeVar
 from envmgr import layout
 from envmgr.diagnosis.diagnose import diagnose
 from envmgr.diagnosis.evidence import BrokenGrant, Evidence, Listener, SecretFile, Witness
+from envmgr.diagnosis.history import has_recovered
 from envmgr.diagnosis.log import clean
 from envmgr.diagnosis.signatures.network import listeners
 from envmgr.engine.ports import holder_of
@@ -166,6 +167,8 @@ class _Collector:
     ) -> tuple[ServiceHealth, str]:
         """Return the verdict of the wait, else one of now; and what the probe from outside says."""
         verdict, reason = judge(service, containers, datetime.now(UTC))
+        if verdict is Verdict.CRASHING and not self.known.healths and all(self._has_recovered(c) for c in containers):
+            verdict, reason = Verdict.HEALTHY, ""
         probe = ""
         is_asked = verdict in (Verdict.HEALTHY, Verdict.STARTING, Verdict.UNHEALTHY) and not service.is_job
         if service.probe is not None and is_asked and any(c.state is State.RUNNING for c in containers):
@@ -178,6 +181,10 @@ class _Collector:
         # A wait that was cut, or whose time was up, may have missed the end by a moment; a failure stays one.
         is_over = given.verdict.is_good or (verdict.is_good and not given.verdict.is_final)
         return (now if is_over else given), probe
+
+    def _has_recovered(self, container: Container) -> bool:
+        history, _ = _or_failure(lambda: self.session.engine.history(container.id))
+        return has_recovered(container, history, datetime.now(UTC))
 
     def _heard(self, witness: Witness, container: Container) -> Witness:
         """Add what the container says of itself."""

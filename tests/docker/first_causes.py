@@ -161,7 +161,7 @@ def _drop_database(one: Broken) -> None:
 def _disconnect(one: Broken) -> None:
     docker("network", "disconnect", f"{one.sandbox.name}-{one.environment}-data", one.container("redis", "infra"))
     one.restart("web")
-    docker("stop", "-t", "1", one.container("worker"))
+    docker("stop", "-t", "30", one.container("worker"))
 
 
 def _take_port(one: Broken) -> None:
@@ -215,7 +215,7 @@ def _spoil_redis(one: Broken) -> None:
     docker("restart", "-t", "1", one.container("redis", "infra"))
     one.until_it_crashes("redis", "infra")
     one.restart("web")
-    docker("stop", "-t", "1", one.container("page"))
+    docker("stop", "-t", "30", one.container("page"))
 
 
 def _mend_redis(one: Broken) -> None:

@@ -48,10 +48,12 @@ def test_a_crash_loop_is_found_at_its_second_restart(sandbox: Sandbox) -> None:
     began = time.monotonic()
     result = sandbox.run("up", "dev")
     assert result.code == 5
-    found = re.search(r"web of dev: crash loop: restarted (\d) times, (last exit code 1|running once more)", result.err)
+    assert "error: web of dev fails in its own code: there is no app to import" in result.err
+    found = re.search(r"engine: (?:restarting, exit code 1|running), restarted (\d) times", result.err)
     assert found, result.err
     assert int(found[1]) <= 4
     assert "log: cannot import name 'app'" in result.err
+    assert "next:  envmgr up dev web --build" in result.err
     assert time.monotonic() - began < 60
 
 

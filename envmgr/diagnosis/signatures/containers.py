@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from envmgr.diagnosis.evidence import Witness
+from envmgr.diagnosis.history import exit_code, last_life, signals
 from envmgr.diagnosis.scene import Scene
 from envmgr.diagnosis.signature import Explanation, Fact, Hit, Words
-from envmgr.model.observed import Incident, State
+from envmgr.model.observed import State
 
 _MEGABYTE = 1024**2
 _KILL, _KILLED = 9, 137
@@ -35,32 +36,13 @@ def _was_out_of_memory(witness: Witness) -> bool:
     container = witness.container
     if container is None:
         return False
-    last = _last_life(witness.history)
-    return container.is_oom_killed or (any(one.action == "oom" for one in last) and _exit_code(witness) == _KILLED)
-
-
-def _last_life(history: tuple[Incident, ...]) -> tuple[Incident, ...]:
-    """Return what led to the last end that the engine remembers."""
-    ends = [number for number, one in enumerate(history) if one.action == "die"]
-    if not ends:
-        return ()
-    starts = [number for number, one in enumerate(history[: ends[-1]]) if one.action == "start"]
-    return history[starts[-1] if starts else 0 : ends[-1] + 1]
-
-
-def _exit_code(witness: Witness) -> int | None:
-    """Return how the program last ended; while it runs once more, only the engine's memory knows."""
-    ended = [one.exit_code for one in witness.history if one.action == "die"]
-    if ended:
-        return ended[-1]
-    if witness.container is None or witness.runs:
-        return None
-    return witness.container.exit_code
+    ran_out = any(one.action == "oom" for one in last_life(witness.history))
+    return container.is_oom_killed or (ran_out and exit_code(witness) == _KILLED)
 
 
 def _killed_while_stopping(scene: Scene) -> Explanation | None:
-    signals = _signals(scene.witness)
-    if _exit_code(scene.witness) != _KILLED or len(signals) < 2 or signals[-1] != _KILL or signals[-2] == _KILL:
+    sent = signals(scene.witness)
+    if exit_code(scene.witness) != _KILLED or len(sent) < 2 or sent[-1] != _KILL or sent[-2] == _KILL:
         return None
     seconds = f"{scene.service.stop_seconds:g} s"
     return Explanation(
@@ -78,22 +60,18 @@ def _killed_for_good(scene: Scene) -> Explanation | None:
 
 def _killed(scene: Scene) -> Explanation | None:
     witness = scene.witness
-    if _exit_code(witness) != _KILLED or (scene.service.is_job and witness.runs):
+    if exit_code(witness) != _KILLED or (scene.service.is_job and witness.runs):
         return None
-    signals = _signals(witness)
-    if signals and signals[-1] != _KILL:
+    sent = signals(witness)
+    if sent and sent[-1] != _KILL:
         return None
-    if signals:
+    if sent:
         who = "by hand (docker kill, or another program that has the engine's socket)"
     elif any(one.action == "die" for one in witness.history):
         who = "by a SIGKILL that did not come from Docker, and not for its memory"
     else:
         who = "at the end of a stop or by hand (exit code 137), and not for its memory"
     return Explanation(f"{scene.name} was killed {who}", scene.up)
-
-
-def _signals(witness: Witness) -> list[int | None]:
-    return [one.signal for one in _last_life(witness.history) if one.action == "kill"]
 
 
 def _paused(scene: Scene) -> Explanation | None:
