@@ -34,12 +34,11 @@ def signals(witness: Witness) -> tuple[int | None, ...]:
 
 
 def has_recovered(container: Container, history: tuple[Incident, ...], now: datetime) -> bool:
-    """Tell whether a container that was restarted lately is healthy, and has outlived each of its lives before."""
+    """Tell whether a container that was restarted lately is healthy, and has outlived its lives that are remembered."""
     is_well = container.state is State.RUNNING and container.health is EngineHealth.HEALTHY
-    lives = _lives(history)
-    if not is_well or container.started_at is None or not lives:
+    if not is_well or container.started_at is None:
         return False
-    return now - container.started_at > max(lives)
+    return all(now - container.started_at > life for life in _lives(history))
 
 
 def _lives(history: tuple[Incident, ...]) -> list[timedelta]:

@@ -102,19 +102,31 @@ def test_a_failing_start_says_the_same_and_neither_shows_a_secret(sandbox: Sandb
     assert not [value for value in values if value in result.out + result.err + asked.out + asked.err]
 
 
-def test_a_server_whose_disk_is_full(sandbox: Sandbox) -> None:
-    sandbox.write(f'[project]\nname = "{sandbox.name}"\n\n[infra.postgres]\nmemory = "128M"\n\n[environments.dev]\n')
-    sandbox.edit("[infra", '[images]\nrecipes = "images"\n\n[networks]\nrange = "10.96.0.0/12"\n\n[infra')
-    volume = f"{sandbox.name}-infra-postgres-data"
-    labels = {"envmgr.project": sandbox.name, "envmgr.image.source": "recipes", "envmgr.image.major": "17"}
-    options = ("type=tmpfs", "device=tmpfs", "o=size=8m,uid=999,gid=999,mode=0700")
-    flags = [word for option in options for word in ("-o", option)]
-    flags += [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
-    docker("volume", "create", *flags, volume)
+FULL = """\
+[project]
+name = "{name}"
+
+[networks]
+range = "10.96.0.0/12"
+
+[infra.small]
+kind = "container"
+image = "postgres:17"
+user = "999:999"
+command = ["postgres"]
+healthcheck = ["pg_isready", "-q", "-h", "127.0.0.1"]
+tmpfs = {{ "/small" = "8M", "/run/postgresql" = "8M" }}
+variables = {{ PGDATA = "/small/data", POSTGRES_HOST_AUTH_METHOD = "trust" }}
+
+[environments.dev]
+"""
+
+
+def test_a_server_that_finds_no_room(sandbox: Sandbox) -> None:
+    sandbox.write(FULL.format(name=sandbox.name))
     result = sandbox.run("up", "infra", timeout=600)
     assert result.code == 5, result.err
-    assert "error: postgres of infra cannot write" in result.err
-    assert "the disk is full" in result.err
+    assert re.search(r"^error: small of infra filled .*/small \(8 MB in memory\)", result.err, re.M), result.err
     assert "No space left on device" in result.err
 
 

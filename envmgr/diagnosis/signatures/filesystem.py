@@ -39,25 +39,34 @@ def _wrong_architecture(scene: Scene, hit: Hit) -> Explanation:
 def _disk_full(scene: Scene, hit: Hit) -> Explanation:
     path, free = hit.get("path"), scene.evidence.free_disk
     small = _in_memory(scene, path)
-    if small is not None:
-        return Explanation(
-            f"{scene.name} filled {small.target}, which has {small.megabytes} MB, in memory",
-            scene.edit("volumes", f"takes a volume for what does not fit into {small.target}"),
-        )
+    if small:
+        places = " or ".join(f"{one.target} ({one.megabytes} MB in memory)" for one in small)
+        what = f"takes a volume for what does not fit into {small[0].target}"
+        return Explanation(f"{scene.name} filled {places}", scene.edit(_volumes(scene), what))
+    written = f"cannot write {path}" if path else "cannot write"
     left = "" if free is None else f": {free // _MEGABYTE} MiB are free where Docker keeps its data"
+    if _has_room(scene):
+        return Explanation(f"{scene.name} {written}: its volume is full, or at its quota{left}", scene.logs)
     return Explanation(
-        f"{scene.name} cannot write{f' {path}' if path else ''}, the disk is full{left}; free some space first",
-        f"envmgr up {scene.target}",
+        f"{scene.name} {written}, the disk is full{left}; free some space first", f"envmgr up {scene.target}"
     )
 
 
-def _in_memory(scene: Scene, path: str) -> Tmpfs | None:
-    """Return the place in memory that is full; for an unnamed file, when the engine's disk cannot be what is meant."""
-    free, mounts = scene.evidence.free_disk, scene.service.tmpfs
-    if path:
-        return next((one for one in mounts if _is_below(path, one.target)), None)
-    has_room = free is not None and free > _MUCH
-    return mounts[0] if mounts and has_room and not scene.service.volumes else None
+def _in_memory(scene: Scene, path: str) -> tuple[Tmpfs, ...]:
+    """Return the places in memory that may be full: the one that is named, else all when no disk can be meant."""
+    if path.startswith("/"):
+        return tuple(one for one in scene.service.tmpfs if _is_below(path, one.target))
+    return () if scene.service.volumes or not _has_room(scene) else scene.service.tmpfs
+
+
+def _has_room(scene: Scene) -> bool:
+    free = scene.evidence.free_disk
+    return free is not None and free > _MUCH
+
+
+def _volumes(scene: Scene) -> str:
+    """Return the key of the spec that gives a service a volume; servers' own kinds have none but the raw one."""
+    return "compose" if scene.service.is_server and scene.service.kind != "container" else "volumes"
 
 
 def _read_only(scene: Scene, hit: Hit) -> Explanation:
@@ -65,7 +74,7 @@ def _read_only(scene: Scene, hit: Hit) -> Explanation:
     writable = ", ".join([one.target for one in scene.service.tmpfs] + [one.target for one in scene.service.volumes])
     return Explanation(
         f"{scene.name} writes {path or 'to its own image'}, and can write only below {writable or 'no path'}",
-        scene.edit("volumes", f"takes a volume for {_parent(path) or 'that path'}"),
+        scene.edit(_volumes(scene), f"takes a volume for {_parent(path) or 'that path'}"),
     )
 
 
@@ -78,11 +87,11 @@ def _denied(scene: Scene, hit: Hit) -> Explanation:
         return Explanation(
             f"{scene.name} runs as uid {_uid(scene)} and may not use {path}: in volume {volume.volume} it belongs to "
             "another",
-            scene.edit("user", "has to be the uid that the volume's files belong to"),
+            scene.edit(_user(scene), "has to have the uid that the volume's files belong to"),
         )
     return Explanation(
         f"{scene.name} runs as uid {_uid(scene)} and may not use {path}: in its image it belongs to another",
-        scene.rebuild if scene.is_built else scene.edit("user", f"has to be a uid that may use {path}"),
+        scene.rebuild if scene.is_built else scene.edit(_user(scene), f"has to have a uid that may use {path}"),
     )
 
 
@@ -130,6 +139,11 @@ def _pids(scene: Scene, _hit: Hit) -> Explanation:
         f"{scene.name} may not have more than its {limit} processes and threads",
         scene.edit_here("pids", f"above {limit}"),
     )
+
+
+def _user(scene: Scene) -> str:
+    """Return the key of the spec that decides as whom a service runs."""
+    return "image" if scene.service.is_server and scene.service.kind != "container" else "user"
 
 
 def _uid(scene: Scene) -> str:

@@ -58,8 +58,8 @@ def test_only_signals_of_the_last_life_count():
         (3.9, State.RUNNING, EngineHealth.HEALTHY, LOOP, False),
         (60, State.RUNNING, EngineHealth.STARTING, LOOP, False),
         (60, State.RESTARTING, EngineHealth.HEALTHY, LOOP, False),
-        (60, State.RUNNING, EngineHealth.HEALTHY, (), False),
-        (60, State.RUNNING, EngineHealth.HEALTHY, told((0, "die"), (1, "start")), False),
+        (1, State.RUNNING, EngineHealth.HEALTHY, (), True),
+        (1, State.RUNNING, EngineHealth.HEALTHY, told((0, "die"), (1, "start")), True),
     ],
 )
 def test_who_outlives_the_lives_before_has_recovered(seconds, state, health, history, recovered: bool):

@@ -177,7 +177,7 @@ FILES = [
         "permission",
         f"{TRACEBACK}PermissionError: [Errno 13] Permission denied: '/files/x'",
         "app of dev runs as uid 10001 and may not use /files/x: in volume app-files it belongs to another",
-        "edit envmgr.toml: services.app.user has to be the uid that the volume's files belong to; then envmgr up dev app",
+        "edit envmgr.toml: services.app.user has to have the uid that the volume's files belong to; then envmgr up dev app",
     ),
     (
         "permission",
@@ -526,8 +526,28 @@ def test_a_server_is_not_ill_because_a_client_has_a_wrong_password():
 
 def test_a_full_place_in_memory_is_not_the_disk():
     text = f"{TRACEBACK}OSError: [Errno 28] No space left on device: '/tmp/much'"
-    assert said(text)[:2] == ("disk-full", "app of dev filled /tmp, which has 16 MB, in memory")
-    assert said("OSError: [Errno 28] No space left on device", "worker", free_disk=50 << 30)[1] == (
-        "worker of dev filled /tmp, which has 16 MB, in memory"
+    assert said(text) == (
+        "disk-full",
+        "app of dev filled /tmp (16 MB in memory)",
+        "edit envmgr.toml: services.app.volumes takes a volume for what does not fit into /tmp; then envmgr up dev app",
     )
-    assert "the disk is full" in said("OSError: [Errno 28] No space left on device", "worker", free_disk=1 << 20)[1]
+    unnamed = "OSError: [Errno 28] No space left on device"
+    assert said(unnamed, "worker", free_disk=50 << 30)[1] == "worker of dev filled /tmp (16 MB in memory)"
+    assert "cannot write, the disk is full" in said(unnamed, "worker", free_disk=1 << 20)[1]
+    assert "cannot write, the disk is full; free some space first" in said(unnamed, "worker")[1]
+
+
+def test_a_full_volume_on_a_disk_with_room_is_at_its_own_end():
+    _, sentence, command = said("OSError: [Errno 28] No space left on device: '/files/x'", free_disk=50 << 30)
+    assert sentence == (
+        "app of dev cannot write /files/x: its volume is full, or at its quota: 51200 MiB are free where Docker keeps "
+        "its data"
+    )
+    assert command == "envmgr logs dev app"
+
+
+def test_a_server_s_own_kind_takes_volumes_as_raw_keys_only():
+    words = "1:M # Can't open the append-only file: Read-only file system"
+    assert said(words, "redis", target="infra")[2] == (
+        "edit envmgr.toml: infra.redis.compose takes a volume for that path; then envmgr up infra redis"
+    )
