@@ -102,7 +102,7 @@ def _holder(system: System, stack: Stack, service: Service, port: Publication, o
     """Name the container, of whichever project, that publishes a port already."""
     for container in observed.containers:
         is_same = container.compose_project == stack.compose_project and container.service == service.name
-        if not is_same and container.state is State.RUNNING and _publishes(container.ports, port):
+        if not is_same and container.state.has_process and _publishes(container.ports, port):
             target = container.compose_project.removeprefix(f"{system.project}-")
             return f"container {container.name} of {target}"
     for foreign in observed.foreign:
@@ -115,7 +115,7 @@ def _holder(system: System, stack: Stack, service: Service, port: Publication, o
 
 def _is_own(stack: Stack, service: Service, port: Publication, observed: Observed) -> bool:
     containers = observed.of(stack.compose_project, service.name)
-    return any(c.state is State.RUNNING and _publishes(c.ports, port) for c in containers)
+    return any(c.state.has_process and _publishes(c.ports, port) for c in containers)
 
 
 def _publishes(ports: Iterable[HostPort], wanted: Publication) -> bool:

@@ -65,6 +65,7 @@ replicas = 1
 log_level = "INFO"
 ports = {{ web = {port} }}
 """
+PORT = free_port()
 VALUES = "TOKEN=first\nREGION=here\n"
 
 
@@ -105,7 +106,7 @@ EDITS = (
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One environment, up."""
     one = make_sandbox(tmp_path_factory.mktemp("plan") / "project")
-    one.write(SPEC.format(name=one.name, port=free_port()))
+    one.write(SPEC.format(name=one.name, port=PORT))
     (one.folder / ".env.dev").write_text(VALUES)
     try:
         one.ok("up", "dev")
@@ -160,7 +161,7 @@ def test_a_changed_value_of_the_operator_is_told_by_name_alone(play: Sandbox):
 
 def test_a_port_and_a_way_out(play: Sandbox):
     for old, new, fields in (
-        ("web = ", f"web = {free_port()} #", {"ports"}),
+        (f"web = {PORT}", f"web = {free_port()}", {"ports"}),
         ("egress = false", "egress = true", {f"networks.{play.name}-dev-egress"}),
     ):
         play.edit(old, new)

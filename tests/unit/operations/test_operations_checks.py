@@ -103,8 +103,9 @@ def test_a_port_that_a_process_holds():
     assert found(taken={9000: None}).problems == (held("another process"),)
 
 
-def test_its_own_container_may_hold_a_port():
-    mine = container("web", "dev", ports=(port(9000),))
+@pytest.mark.parametrize("state", [State.RUNNING, State.PAUSED])
+def test_its_own_container_may_hold_a_port(state: State):
+    mine = container("web", "dev", ports=(port(9000),), state=state)
     assert found(seen=observed(mine), taken={9000: "docker-proxy"}).problems == ()
 
 
