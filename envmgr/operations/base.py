@@ -27,19 +27,15 @@ def bring_base_up(
     values: Values,
     source: Source,
     steps: tuple[Step, ...],
-    *,
-    new_secrets: bool,
 ) -> Started:
     """Carry out the plan's steps for the base, prove its services, and connect them to every environment's network.
 
-    Raises: `SpecError` when its passwords are missing although its volumes exist; `NotHealthyError`.
+    Raises: `NotHealthyError`.
     """
     base = session.project.system.base
     if not base.services:
         return Started()
     observed = session.observe()
-    if not new_secrets:
-        _refuse_lost(session, base, values, observed)
     values = store_generated(session, base, values)
     deliver(session.project.folder, base, values.plain(base), session.vault)
     create_volumes(session, base, observed, source)
@@ -55,11 +51,12 @@ def bring_base_up(
     return started
 
 
-def _refuse_lost(session: Session, base: Stack, values: Values, observed: Observed) -> None:
-    """Refuse when a password is missing whose server has written data already.
+def refuse_lost_of_base(session: Session, values: Values, observed: Observed) -> None:
+    """Refuse when a password of the base is missing whose server has written data already.
 
     Raises: `SpecError`.
     """
+    base = session.project.system.base
     there = {volume.name for volume in server_volumes(session, observed)}
     for volume in base.volumes:
         if volume.name in there and any(is_password_of(need, volume.service) for need in values.to_generate):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from envmgr import layout, naming
 from envmgr.engine.ports import holder_of, is_free
-from envmgr.errors import PreflightError, UsageError
+from envmgr.errors import EngineError, PreflightError, UsageError
+from envmgr.model.observed import Observed
 from envmgr.model.plan import Plan, Step
 from envmgr.model.result import UpResult
 from envmgr.model.stack import Service, Stack
 from envmgr.operations.addresses import addresses
-from envmgr.operations.base import bring_base_up
+from envmgr.operations.base import bring_base_up, refuse_lost_of_base
 from envmgr.operations.checks import check
 from envmgr.operations.image_source import Source, choose_source, create_volumes
 from envmgr.operations.images import ensure_images
@@ -109,7 +111,6 @@ def _lay_ground(
             values[base.target],
             source,
             plan.of(base.target),
-            new_secrets=options.new_secrets,
         )
         if not options.new_secrets:
             for stack in environments:
@@ -137,9 +138,22 @@ def _agreed(
     plan = propose(session, stacks, selected, values, source, observed=observed, build=options.build)
     if plan.refusals:
         raise PreflightError("the start was refused", plan.refusals, state="Nothing was started.")
+    if not options.new_secrets:
+        _refuse_lost_values(session, stacks, values, observed)
     _tell(session, plan)
     agree(plan)
     return plan, source
+
+
+def _refuse_lost_values(
+    session: Session, stacks: tuple[Stack, ...], values: dict[str, Values], observed: Observed
+) -> None:
+    """Refuse before anybody is asked to agree to containers with new values; a server that is down is asked later."""
+    base, *environments = stacks
+    refuse_lost_of_base(session, values[base.target], observed)
+    for stack in environments:
+        with suppress(EngineError):
+            refuse_lost(session, stack, values[stack.target])
 
 
 def _tell(session: Session, plan: Plan) -> None:

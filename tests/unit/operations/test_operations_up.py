@@ -222,6 +222,16 @@ def test_a_server_that_fails_takes_its_neighbour_from_nobody(house: House):
 # ---- secrets that are missing
 
 
+def test_a_lost_secret_of_a_protected_environment_is_told_before_anybody_is_asked(house: House):
+    house.up("prod")
+    before = house.ids()
+    (house.folder / ".env.prod").unlink()
+    with pytest.raises(SpecError, match="prod already has data: PostgreSQL database prod_play"):
+        house.up("prod")
+    assert house.ids() == before
+    assert not (house.folder / ".env.prod").exists()
+
+
 @pytest.mark.parametrize("lost", ["everything", "SECRET_KEY", "POSTGRES_PASSWORD"])
 def test_a_lost_secret_of_an_environment_with_data_is_never_made_anew(house: House, lost: str):
     house.up()
