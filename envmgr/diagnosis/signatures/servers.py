@@ -34,7 +34,7 @@ def _refused_by_http(scene: Scene, hit: Hit) -> Explanation | None:
 def _wrong_password(scene: Scene, hit: Hit, *kinds: str) -> Explanation | None:
     if scene.service.kind in kinds:
         return None  # A server that complains of its clients is not ill for that.
-    node = scene.known(hit.get("host")) or scene.used(*kinds)
+    node = scene.known(hit.get("host")) or scene.used(*kinds) or _managed(scene)
     if node is None:
         return None
     user = hit.get("user")
@@ -42,6 +42,11 @@ def _wrong_password(scene: Scene, hit: Hit, *kinds: str) -> Explanation | None:
     if any(_held_by(broken) == node for broken in scene.evidence.grants):
         return Explanation(f"{scene.name} is refused by {named(node)}{login}: wrong password", scene.up, node)
     return _own_password(scene, node, login)
+
+
+def _managed(scene: Scene) -> Node | None:
+    """Return a server that is none of ours and refuses the environment: it is known by its grants alone."""
+    return next((_held_by(broken) for broken in scene.evidence.grants if broken.grant.is_external), None)
 
 
 def _own_password(scene: Scene, node: Node, login: str) -> Explanation:

@@ -192,7 +192,12 @@ FILES = [
         "app of dev runs as uid 10001 and may not read the secret P",
         "envmgr up dev app",
     ),
-    ("permission", "entrypoint: /data is not writable for uid 999", "app of dev runs as uid 10001 and may not use /data", ""),
+    (
+        "permission",
+        "entrypoint: /data is not writable for uid 999",
+        "app of dev runs as uid 10001 and may not use /data",
+        "",
+    ),
     (
         "missing-file",
         f"{TRACEBACK}FileNotFoundError: [Errno 2] No such file or directory: '/etc/play.toml'",
