@@ -9,6 +9,12 @@ from envmgr.diagnosis.signature import Explanation, Hit, Words
 
 _CACHES = ("redis", "valkey")
 _STORES = ("minio", "rustfs", "garage", "seaweedfs")
+_SHOW = (
+    'export REDISCLI_AUTH="$(cat /run/secrets/{password})"; '
+    'for queue in $(redis-cli --scan --type list --pattern "{queues}"); '
+    'do echo "$queue"; redis-cli lrange "$queue" 0 9; done'
+)
+"""The first messages of every queue; the password stands on no command line."""
 _SEARCHES = ("qdrant", "elasticsearch", "kibana", "logstash", "grafana")
 
 
@@ -158,11 +164,10 @@ def _poisoned(scene: Scene, hit: Hit) -> Explanation | None:
     node = scene.used(*_CACHES)
     if node is None:
         return None
-    queue = f"{scene.stack.prefix}celery"
-    script = f'redis-cli --no-auth-warning -a "$(cat /run/secrets/{_admin(node)})" LRANGE {queue} 0 9'
+    queues = f"{scene.stack.prefix}*"
     return Explanation(
-        f"{scene.name} dies of a message that it cannot read ({hit.get('error')}) in {queue} of {named(node)}",
-        f"envmgr exec {node[0]} {node[1]} sh -c '{script}'",
+        f"{scene.name} dies of a message that it cannot read ({hit.get('error')}) in a queue {queues} of {named(node)}",
+        f"envmgr exec {node[0]} {node[1]} sh -c '{_SHOW.format(password=_admin(node), queues=queues)}'",
     )
 
 
