@@ -83,6 +83,8 @@ def _troubles(evidence: Evidence) -> Iterator[_Trouble]:
 
 def _concerns(evidence: Evidence, graph: Graph, node: Node) -> bool:
     """Tell whether a service is the one that was asked about, or below it; below the environment, when all were."""
+    if evidence.find(node) is None:
+        return True  # A managed server: nothing is known of who uses it.
     stack = evidence.stack
     asked = [(stack.target, s.name) for s in stack.services if evidence.service in ("", s.name)]
     return node in asked or any(node in graph.below(one) for one in asked)

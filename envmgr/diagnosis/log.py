@@ -23,6 +23,7 @@ _ERROR = re.compile(
 _BEGIN = "Traceback (most recent call last)"
 _WORDS = 8
 """Lines that an exception's message and a supervisor's farewell take at most."""
+_LOGGED = re.compile(r"\b(?:ERROR|CRITICAL|FATAL)\b")
 _TELLING = re.compile(
     r"error|fail|fatal|cannot|can't|could not|unable|denied|refused|invalid|missing|not |panic|abort|exception|no such",
     re.IGNORECASE,
@@ -79,7 +80,9 @@ def final_part(lines: tuple[str, ...]) -> tuple[str, ...]:
         if not joined:
             break
         first = begin
-    return lines[first:]
+    # A logger says what failed before the traceback that it appends.
+    says_why = first > 0 and _LOGGED.search(lines[first - 1]) is not None
+    return lines[first - says_why :]
 
 
 def _ends_with_exception(lines: tuple[str, ...], begin: int) -> bool:

@@ -23,6 +23,7 @@ from envmgr.model.diagnosis import DiagnosedError, Diagnosis
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.observed import Container, EngineHealth, Host, Observed, State
 from envmgr.model.stack import CommandProbe, Grant, Service, Stack
+from envmgr.operations.order import waves
 from envmgr.operations.session import Session
 from envmgr.operations.values import plain_of, vault_of
 from envmgr.secrets.deliver import revisions
@@ -134,7 +135,8 @@ class _Collector:
     def _services(self, base: Stack) -> Iterable[tuple[Stack, Service]]:
         if not self.stack.is_base:
             used = {name for service in self.stack.services for name in service.uses}
-            yield from ((base, one) for one in base.services if one.name in used)
+            servers = tuple(one for one in base.services if one.name in used)
+            yield from ((base, one) for wave in waves(base, servers) for one in wave)
         yield from ((self.stack, one) for one in self.stack.services)
 
     def _is_up(self) -> bool:

@@ -116,7 +116,7 @@ user = "999:999"
 command = ["postgres"]
 healthcheck = ["pg_isready", "-q", "-h", "127.0.0.1"]
 tmpfs = {{ "/small" = "8M", "/run/postgresql" = "8M" }}
-variables = {{ PGDATA = "/small/data", POSTGRES_HOST_AUTH_METHOD = "trust" }}
+variables = {{ PGDATA = "/small", POSTGRES_HOST_AUTH_METHOD = "trust" }}
 
 [environments.dev]
 """

@@ -211,6 +211,7 @@ WORDS = (
         r"EACCES: permission denied, \w+ '(?P<path>[^']+)'",
         r"(?:open|mkdir|stat|create) (?P<path>/\S+): permission denied",
         r"names (?P<path>/\S+), which uid \d+ cannot read",
+        r"(?P<path>/\S+) is not writable for uid \d+",
         r'could not (?:open|read|access|create)(?: \w+)? "(?P<path>/[^"]+)": Permission denied',
         rf"{_COREUTILS}: Permission denied",
         r"(?P<path>/[^\s:'\"]+)['\"]?: Permission denied",

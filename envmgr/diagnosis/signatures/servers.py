@@ -9,6 +9,12 @@ from envmgr.diagnosis.signature import Explanation, Hit, Words
 
 _CACHES = ("redis", "valkey")
 _STORES = ("minio", "rustfs", "garage", "seaweedfs")
+_SHOW = (
+    'export REDISCLI_AUTH="$(cat /run/secrets/{password})"; '
+    'for queue in $(redis-cli --scan --type list --pattern "{queues}"); '
+    'do echo "$queue"; redis-cli lrange "$queue" 0 9; done'
+)
+"""The first messages of every queue; the password stands on no command line."""
 _SEARCHES = ("qdrant", "elasticsearch", "kibana", "logstash", "grafana")
 
 
@@ -34,7 +40,7 @@ def _refused_by_http(scene: Scene, hit: Hit) -> Explanation | None:
 def _wrong_password(scene: Scene, hit: Hit, *kinds: str) -> Explanation | None:
     if scene.service.kind in kinds:
         return None  # A server that complains of its clients is not ill for that.
-    node = scene.known(hit.get("host")) or scene.used(*kinds)
+    node = scene.known(hit.get("host")) or scene.used(*kinds) or _managed(scene)
     if node is None:
         return None
     user = hit.get("user")
@@ -42,6 +48,11 @@ def _wrong_password(scene: Scene, hit: Hit, *kinds: str) -> Explanation | None:
     if any(_held_by(broken) == node for broken in scene.evidence.grants):
         return Explanation(f"{scene.name} is refused by {named(node)}{login}: wrong password", scene.up, node)
     return _own_password(scene, node, login)
+
+
+def _managed(scene: Scene) -> Node | None:
+    """Return a server that is none of ours and refuses the environment: it is known by its grants alone."""
+    return next((_held_by(broken) for broken in scene.evidence.grants if broken.grant.is_external), None)
 
 
 def _own_password(scene: Scene, node: Node, login: str) -> Explanation:
@@ -153,11 +164,10 @@ def _poisoned(scene: Scene, hit: Hit) -> Explanation | None:
     node = scene.used(*_CACHES)
     if node is None:
         return None
-    queue = f"{scene.stack.prefix}celery"
-    script = f'redis-cli --no-auth-warning -a "$(cat /run/secrets/{_admin(node)})" LRANGE {queue} 0 9'
+    queues = f"{scene.stack.prefix}*"
     return Explanation(
-        f"{scene.name} dies of a message that it cannot read ({hit.get('error')}) in {queue} of {named(node)}",
-        f"envmgr exec {node[0]} {node[1]} sh -c '{script}'",
+        f"{scene.name} dies of a message that it cannot read ({hit.get('error')}) in a queue {queues} of {named(node)}",
+        f"envmgr exec {node[0]} {node[1]} sh -c '{_SHOW.format(password=_admin(node), queues=queues)}'",
     )
 
 

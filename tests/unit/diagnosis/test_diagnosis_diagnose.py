@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from envmgr.diagnosis.diagnose import diagnose
@@ -199,9 +201,14 @@ def test_a_server_that_is_ill_itself_has_one_reason():
 
 def test_a_managed_server_is_told_the_password_by_the_operator():
     broken = BrokenGrant(grant("postgres", client="postgres:17"), "password authentication failed")
-    first = diagnose(evidence(grants=(broken,))).first
-    assert first is not None
-    assert first.command == "edit .env.dev: POSTGRES_PASSWORD has to be what the server knows; then envmgr up dev"
+    words = 'FATAL:  password authentication failed for user "dev_app_1"'
+    alone = dev(service("app"))
+    managed = BrokenGrant(replace(broken.grant, ensure=replace(broken.grant.ensure, target="dev")), broken.message)
+    for found in (evidence(grants=(broken,)), evidence(ill("app", words), grants=(managed,), stack=alone)):
+        first = diagnose(found).first
+        assert first is not None
+        assert first.command == "edit .env.dev: POSTGRES_PASSWORD has to be what the server knows; then envmgr up dev"
+    assert followers(evidence(ill("app", words), grants=(managed,), stack=alone)) == ["app"]
 
 
 def test_a_server_outside_the_environment_s_network():

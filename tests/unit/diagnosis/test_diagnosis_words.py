@@ -193,6 +193,12 @@ FILES = [
         "envmgr up dev app",
     ),
     (
+        "permission",
+        "entrypoint: /data is not writable for uid 999",
+        "app of dev runs as uid 10001 and may not use /data",
+        "",
+    ),
+    (
         "missing-file",
         f"{TRACEBACK}FileNotFoundError: [Errno 2] No such file or directory: '/etc/play.toml'",
         "app of dev needs the file /etc/play.toml, which its image does not have",

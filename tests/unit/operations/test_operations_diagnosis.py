@@ -144,6 +144,17 @@ def test_a_server_of_its_own_is_asked_for_its_part_only_while_the_environment_is
     assert collect(session, stack_of("stage"), session.observe(), Known()).grants == ()
 
 
+def test_what_the_servers_stand_on_is_looked_at_too(house: House):
+    house.edit('uses = ["postgres"]\nmemory', 'uses = ["redis"]\nmemory')
+    house.edit('uses = ["postgres", "redis"]', 'uses = ["redis"]')
+    house.edit("[infra.redis]\n", '[infra.redis]\nuses = ["postgres"]\n')
+    house.up()
+    house.engine.halt(house.engine.get("play-infra-postgres-1"))
+    session = house.session()
+    found = collect(session, session.project.system.stack("dev"), session.observe(), Known())
+    assert [witness.node for witness in found.witnesses] == [("infra", "postgres")]
+
+
 def test_where_a_program_listens_is_read_inside_its_container(house: House):
     house.up()
     app = house.container("play-dev-app-1")
