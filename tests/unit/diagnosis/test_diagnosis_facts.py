@@ -335,11 +335,16 @@ def test_a_server_that_the_spec_does_not_name():
 
 def test_a_poisoned_queue_is_shown():
     words = "[2026-11-24 06:10:00,000: CRITICAL/MainProcess] Unrecoverable error: JSONDecodeError('Expecting value')"
-    found = find(ill("worker", words))
+    after = "json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)"
+    found = find(ill("worker", words, *TRACEBACK.splitlines(), after))
     assert found.signature == "poisoned-queue"
+    assert found.explanation.sentence == (
+        "worker of dev dies of a message that it cannot read (JSONDecodeError) in a queue dev_* of redis of infra"
+    )
     assert found.explanation.command == (
-        'envmgr exec infra redis sh -c \'redis-cli --no-auth-warning -a "$(cat /run/secrets/REDIS_ADMIN_PASSWORD)" '
-        "LRANGE dev_celery 0 9'"
+        'envmgr exec infra redis sh -c \'export REDISCLI_AUTH="$(cat /run/secrets/REDIS_ADMIN_PASSWORD)"; '
+        'for queue in $(redis-cli --scan --type list --pattern "dev_*"); '
+        'do echo "$queue"; redis-cli lrange "$queue" 0 9; done\''
     )
 
 

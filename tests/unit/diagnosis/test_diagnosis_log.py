@@ -98,6 +98,11 @@ def test_the_last_traceback_is_where_the_end_begins():
     assert final_part(clean("first\n" + CHAINED)) == clean(CHAINED)
 
 
+def test_what_a_logger_says_before_its_traceback_belongs_to_it():
+    logged = "[06:10:00: CRITICAL/MainProcess] Unrecoverable error: JSONDecodeError('Expecting value')"
+    assert final_part(("connected", logged, *clean(TRACEBACK)[1:])) == (logged, *clean(TRACEBACK)[1:])
+
+
 def test_tracebacks_that_have_nothing_to_do_with_each_other_stay_apart():
     assert final_part((*clean(CHAINED), "tried again", *clean(TRACEBACK))) == clean(TRACEBACK)[1:]
 
