@@ -353,6 +353,7 @@ def test_the_last_lines(lab: Lab):
     assert lab.engine.logs(app.id, 100, again.started_at) == LINES
     assert lab.engine.logs(app.id, 2, again.started_at) == "line 29\nline 30\n"
     assert lab.engine.logs(app.id, 100, again.started_at + timedelta(days=1)) == ""
+    assert lab.engine.logs(app.id, 100, until=again.started_at) == LINES
     with pytest.raises(EngineError, match="No such container"):
         lab.engine.logs(f"{lab.project}-nope", 5)
 
