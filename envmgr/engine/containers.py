@@ -18,11 +18,10 @@ TOLD = ("start", "kill", "oom", "die", "stop")
 """What says how a container ended."""
 
 
-def logs(api: Api, container_id: str, tail: int, since: datetime | None = None) -> str:
+def logs(api: Api, container_id: str, tail: int, since: datetime | None = None, until: datetime | None = None) -> str:
     """Return the last lines of stdout and stderr together."""
     params: dict[str, str | int] = {"stdout": 1, "stderr": 1, "tail": tail}
-    if since is not None:
-        params["since"] = f"{since.timestamp():.6f}"
+    params |= {key: f"{at.timestamp():.6f}" for key, at in (("since", since), ("until", until)) if at is not None}
     answer = api.call("GET", f"/containers/{container_id}/logs", params=params)
     return stream.decode(answer.content, answer.content_type)
 

@@ -89,9 +89,9 @@ class DockerEngine:
 
     # ---- containers
 
-    def logs(self, container_id: str, tail: int, since: datetime | None = None) -> str:
+    def logs(self, container_id: str, tail: int, since: datetime | None = None, until: datetime | None = None) -> str:
         """Return the last lines of output."""
-        return containers.logs(self._api, container_id, tail, since)
+        return containers.logs(self._api, container_id, tail, since, until)
 
     def health_log(self, container_id: str) -> tuple[HealthRun, ...]:
         """Return the last healthcheck runs."""

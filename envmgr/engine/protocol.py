@@ -85,8 +85,8 @@ class Engine(Protocol):
 
     # ---- containers
 
-    def logs(self, container_id: str, tail: int, since: datetime | None = None) -> str:
-        """Return the last `tail` lines of stdout and stderr together, of all that was written since a moment."""
+    def logs(self, container_id: str, tail: int, since: datetime | None = None, until: datetime | None = None) -> str:
+        """Return the last `tail` lines of stdout and stderr together, of what was written between two moments."""
 
     def health_log(self, container_id: str) -> tuple[HealthRun, ...]:
         """Return the last runs of a container's healthcheck, oldest first."""

@@ -29,7 +29,8 @@ from envmgr.operations.values import plain_of, vault_of
 from envmgr.secrets.deliver import revisions
 
 T = TypeVar("T")
-_LOG_LINES = 60
+_LOG_LINES = 100
+"""A traceback of a framework takes fifty."""
 _LISTENERS = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
 _LISTENERS_SECONDS = 5.0
 _AT_ONCE = 16
@@ -191,8 +192,8 @@ class _Collector:
     def _heard(self, witness: Witness, container: Container) -> Witness:
         """Add what the container says of itself."""
         engine = self.session.engine
-        since = _last_life(container)
-        log, failure = _or_failure(lambda: clean(engine.logs(container.id, _LOG_LINES, since)))
+        since, until = _last_life(container)
+        log, failure = _or_failure(lambda: clean(engine.logs(container.id, _LOG_LINES, since, until)))
         checks, _ = _or_failure(lambda: engine.health_log(container.id))
         history, _ = _or_failure(lambda: engine.history(container.id))
         found = self._listeners(container) if container.state is State.RUNNING else None
@@ -259,9 +260,11 @@ def _trouble(container: Container) -> tuple[bool, bool, int]:
     return container.state is not State.RUNNING, container.health is EngineHealth.UNHEALTHY, container.restart_count
 
 
-def _last_life(container: Container) -> datetime | None:
-    """Return from when on a log matters; None for a crash loop, whose last words are of the life before."""
-    return container.started_at if container.restart_count == 0 else None
+def _last_life(container: Container) -> tuple[datetime | None, datetime | None]:
+    """Return between which moments a log is about the failure: of a crash loop, what comes before the last end."""
+    if container.restart_count == 0:
+        return container.started_at, None
+    return None, container.finished_at if container.state is State.RUNNING else None
 
 
 def _or_failure(ask: Callable[[], tuple[T, ...]]) -> tuple[tuple[T, ...], str]:

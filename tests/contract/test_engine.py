@@ -234,19 +234,22 @@ def test_a_running_container(lab: Lab):
     assert lab.engine.health_log(found.id)[-1] == HealthRun(0, "fine\n")
 
 
+# An engine with much to do may have forgotten the start by then: it remembers 256 events of all containers.
+
+
 def test_how_a_container_ended_is_remembered(lab: Lab):
     lab.has("job", FAILS)
     lab.up()
     found = lab.get("job", state=State.EXITED)
     told = lab.engine.history(found.id)
-    assert [(one.action, one.exit_code, one.signal) for one in told] == [("start", None, None), ("die", 3, None)]
-    assert told[0].at <= told[1].at
+    assert (told[-1].action, told[-1].exit_code, told[-1].signal) == ("die", 3, None)
+    assert {one.action for one in told} <= {"start", "die"}
+    assert list(told) == sorted(told, key=lambda one: one.at)
 
 
 def test_a_stop_is_remembered_with_its_signal(lab: Lab, app: str):
     lab.engine.stop(app, 1)
     told = lab.engine.history(app)
-    assert told[0].action == "start"
     assert next(one.signal for one in told if one.action == "kill") == 15
     assert next(one.exit_code for one in told if one.action == "die") in (137, 143)
 
@@ -353,6 +356,7 @@ def test_the_last_lines(lab: Lab):
     assert lab.engine.logs(app.id, 100, again.started_at) == LINES
     assert lab.engine.logs(app.id, 2, again.started_at) == "line 29\nline 30\n"
     assert lab.engine.logs(app.id, 100, again.started_at + timedelta(days=1)) == ""
+    assert lab.engine.logs(app.id, 100, until=again.started_at) == LINES
     with pytest.raises(EngineError, match="No such container"):
         lab.engine.logs(f"{lab.project}-nope", 5)
 

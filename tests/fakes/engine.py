@@ -87,13 +87,15 @@ class FakeEngine(World):
         finally:
             stream.close()
 
-    def logs(self, container_id: str, tail: int, since: datetime | None = None) -> str:
+    def logs(self, container_id: str, tail: int, since: datetime | None = None, until: datetime | None = None) -> str:
         """Return the last lines of output."""
         self.admit("logs")
         held = self.get(container_id)
         # What a container wrote is as old as the start before it.
-        written = next((length for at, length in held.lives if since is None or at >= since), len(held.logs))
-        told = held.logs if since is None else held.logs[written:]
+        written = [
+            next((n for at, n in held.lives if edge is None or at >= edge), len(held.logs)) for edge in (since, until)
+        ]
+        told = held.logs[written[0] if since else 0 : written[1] if until else None]
         return "".join(told.splitlines(keepends=True)[-tail:])
 
     def health_log(self, container_id: str) -> tuple[HealthRun, ...]:

@@ -11,8 +11,8 @@ _CACHES = ("redis", "valkey")
 _STORES = ("minio", "rustfs", "garage", "seaweedfs")
 _SHOW = (
     'export REDISCLI_AUTH="$(cat /run/secrets/{password})"; '
-    'for queue in $(redis-cli --scan --type list --pattern "{queues}"); '
-    'do echo "$queue"; redis-cli lrange "$queue" 0 9; done'
+    'for key in $(redis-cli --scan --pattern "{queues}"); '
+    'do [ "$(redis-cli type "$key")" != list ] || (echo "$key"; redis-cli lrange "$key" 0 9); done'
 )
 """The first messages of every queue; the password stands on no command line."""
 _SEARCHES = ("qdrant", "elasticsearch", "kibana", "logstash", "grafana")

@@ -343,8 +343,8 @@ def test_a_poisoned_queue_is_shown():
     )
     assert found.explanation.command == (
         'envmgr exec infra redis sh -c \'export REDISCLI_AUTH="$(cat /run/secrets/REDIS_ADMIN_PASSWORD)"; '
-        'for queue in $(redis-cli --scan --type list --pattern "dev_*"); '
-        'do echo "$queue"; redis-cli lrange "$queue" 0 9; done\''
+        'for key in $(redis-cli --scan --pattern "dev_*"); '
+        'do [ "$(redis-cli type "$key")" != list ] || (echo "$key"; redis-cli lrange "$key" 0 9); done\''
     )
 
 

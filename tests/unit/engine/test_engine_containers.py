@@ -30,10 +30,12 @@ def test_logs_of_both_streams():
     assert played.asked == [("GET /containers/c/logs", {"stdout": "1", "stderr": "1", "tail": "20"})]
 
 
-def test_logs_since_a_moment():
+def test_logs_between_two_moments():
     api, played = api_of({"GET /containers/c/logs": httpx.Response(200, content=b"")})
-    assert containers.logs(api, "c", 20, datetime(2026, 1, 2, microsecond=250000, tzinfo=UTC)) == ""
-    assert played.asked[0][1]["since"] == "1767312000.250000"
+    begins, ends = datetime(2026, 1, 2, microsecond=250000, tzinfo=UTC), datetime(2026, 1, 2, second=1, tzinfo=UTC)
+    assert containers.logs(api, "c", 20, begins, ends) == ""
+    asked = played.asked[0][1]
+    assert (asked["since"], asked["until"]) == ("1767312000.250000", "1767312001.000000")
 
 
 def test_history_is_read_from_what_the_engine_remembers():

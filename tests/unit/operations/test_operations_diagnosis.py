@@ -87,12 +87,18 @@ def test_the_last_words_are_those_since_the_last_start(house: House):
     assert error.details == ("engine: exited, exit code 3", "log: it wrote nothing")
 
 
-def test_a_crash_loop_may_have_said_why_in_the_life_before(house: House):
+def test_a_crash_loop_said_why_before_its_last_end(house: House):
+    house.engine.behaviours["app"] = Behaviour(logs="fatal: the map is missing\n")
     house.up()
-    container_id = house.container("play-dev-app-1").id
-    house.engine.get(container_id).logs = "fatal: the map is missing\n"
-    house.engine.change(container_id, restart_count=3)
-    assert error_of(house, ("app", Verdict.CRASHING)).message.endswith(": fatal: the map is missing")
+    app = house.container("play-dev-app-1")
+    house.engine.behaviours["app"] = Behaviour(logs="starting\nall is well so far\n")
+    house.engine.dies(app.id)
+    ended = house.container("play-dev-app-1").finished_at
+    house.engine.start(app.id)
+    house.engine.change(app.id, restart_count=3, finished_at=ended)
+    error = error_of(house, ("app", Verdict.CRASHING))
+    assert error.message.endswith(": fatal: the map is missing")
+    assert error.details == ("engine: running, restarted 3 times", "log: fatal: the map is missing")
 
 
 def test_what_came_up_after_all_is_no_cause(house: House):
