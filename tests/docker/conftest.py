@@ -268,7 +268,7 @@ def chatbot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chatbot]:
     text, ports = chatbot_spec(one.name)
     (one.folder / "envmgr.toml").write_text(text)
     try:
-        result = one.ok("up", "dev", "stage", "prod", "--json", timeout=900)
+        result = one.ok("up", "dev", "stage", "prod", "--json", timeout=1200)
         (one.folder / "first-up.json").write_text(result.out)
         note_stand_ins(one)
         yield Chatbot(one, ports)

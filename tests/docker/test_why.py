@@ -70,6 +70,7 @@ if os.geteuid() == 0:
     BREAKS += ((_close_secret, "permission", "envmgr up dev web"),)
 
 
+@pytest.mark.full
 def test_what_it_says_to_type_mends_it(sandbox: Sandbox) -> None:
     sandbox.write(SPEC.format(name=sandbox.name) + DEV)
     sandbox.ok("up", "dev", timeout=600)
