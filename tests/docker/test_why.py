@@ -151,6 +151,7 @@ def test_one_service_is_judged_by_itself(sandbox: Sandbox) -> None:
     assert (down.code, down.out) == (5, "cause: dev is down: no service of it has a container\nnext:  envmgr up dev\n")
 
 
+@pytest.mark.full
 def test_a_queue_with_messages_that_are_none(chatbot: Chatbot) -> None:
     sandbox = chatbot.sandbox
     redis = f"{sandbox.name}-infra-redis-1"
