@@ -34,11 +34,15 @@ def signals(witness: Witness) -> tuple[int | None, ...]:
 
 
 def has_recovered(container: Container, history: tuple[Incident, ...], now: datetime) -> bool:
-    """Tell whether a container that was restarted lately is healthy, and has outlived its lives that are remembered."""
+    """Tell whether a container that was restarted lately is healthy, and has outlived the lives that crashed.
+
+    Those are as many as the engine has restarted it; before them it was started by hand, and may have run for long.
+    """
     is_well = container.state is State.RUNNING and container.health is EngineHealth.HEALTHY
     if not is_well or container.started_at is None:
         return False
-    return all(now - container.started_at > life for life in _lives(history))
+    crashed = _lives(history)[-container.restart_count :] if container.restart_count else []
+    return all(now - container.started_at > life for life in crashed)
 
 
 def _lives(history: tuple[Incident, ...]) -> list[timedelta]:

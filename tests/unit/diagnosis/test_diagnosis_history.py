@@ -63,8 +63,15 @@ def test_only_signals_of_the_last_life_count():
     ],
 )
 def test_who_outlives_the_lives_before_has_recovered(seconds, state, health, history, recovered: bool):
-    one = container("app", state=state, health=health, started_at=NOW)
+    one = container("app", state=state, health=health, started_at=NOW, restart_count=2)
     assert has_recovered(one, history, NOW + timedelta(seconds=seconds)) is recovered
+
+
+def test_a_long_life_before_the_crashes_does_not_count():
+    history = (*told((-900, "start"), (0, "kill"), (1, "die")), *told((2, "start"), (3, "die"), (4, "start")))
+    one = container("app", state=State.RUNNING, health=EngineHealth.HEALTHY, started_at=NOW, restart_count=1)
+    assert has_recovered(one, history, NOW + timedelta(seconds=2))
+    assert not has_recovered(one, history, NOW + timedelta(seconds=0.5))
 
 
 def test_what_never_started_has_not_recovered():
