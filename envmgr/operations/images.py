@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def _stale_recipes(session: Session, stacks: tuple[Stack, ...]) -> dict[str, str
     names = tuple(name for name, recipe in recipes.items() if recipe.replaces in wanted)
     hashes: dict[str, str] = {}
     for name in in_order(dict(recipes), names):
-        hashes[name] = _recipe_hash(session, recipes[name], hashes)
+        hashes[name] = recipe_hash(session.project.recipes_folder, recipes[name], hashes)
     return {name: digest for name, digest in hashes.items() if not _is_current(session, recipes[name].image, digest)}
 
 
@@ -107,16 +107,21 @@ def _is_current(session: Session, reference: str, digest: str) -> bool:
     return found is not None and found.labels.get(naming.LABEL_CONTEXT) == digest
 
 
-def _recipe_hash(session: Session, recipe: Recipe, hashes: dict[str, str]) -> str:
-    folder = session.project.recipes_folder / (recipe.context or str(Path(recipe.script or "").parent))
+def recipe_hash(recipes_folder: Path, recipe: Recipe, hashes: Mapping[str, str]) -> str:
+    """Return the hash of all that an image is built from; `hashes` has those of the recipes that it needs."""
+    folder = recipes_folder / (recipe.context or str(Path(recipe.script or "").parent))
     return naming.short_hash("\n".join([tree_hash(folder), *(hashes[need] for need in recipe.needs)]).encode(), 16)
+
+
+def recipe_labels(name: str, recipe: Recipe, digest: str) -> dict[str, str]:
+    """Return what an image says of the recipe that made it."""
+    labels = {naming.LABEL_RECIPE: name, naming.LABEL_CONTEXT: digest}
+    return labels | ({naming.LABEL_STAND_IN: recipe.stand_in} if recipe.stand_in else {})
 
 
 def _build_recipe(session: Session, name: str, recipe: Recipe, digest: str) -> None:
     session.step("", f"building {recipe.image} from distribution packages")
-    labels = {naming.LABEL_RECIPE: name, naming.LABEL_CONTEXT: digest}
-    if recipe.stand_in:
-        labels[naming.LABEL_STAND_IN] = recipe.stand_in
+    labels = recipe_labels(name, recipe, digest)
     if recipe.script:
         session.engine.run_image_script(session.project.recipes_folder / recipe.script, recipe.image, labels)
         return

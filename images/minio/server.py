@@ -29,6 +29,8 @@ from starlette.routing import Route
 from state import State, User, root_user
 
 _RCLONE = ("127.0.0.1", 9002)
+_DIRECTORY_CACHE = ("--dir-cache-time", "10ms")
+"""How long a user may see what another has changed; rclone sets a timer of twice this per folder, so zero spins a core."""
 _METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
 _NOT_FORWARDED = {b"connection", b"keep-alive", b"expect", b"transfer-encoding"}
 _NOT_RETURNED = {b"connection", b"keep-alive", b"transfer-encoding", b"date"}
@@ -203,7 +205,7 @@ async def _console(_: Request) -> Response:
 
 def _start_rclone(data: Path) -> subprocess.Popen[bytes]:
     proxy = f"{sys.executable} {Path(__file__).with_name('auth_proxy.py')}"
-    options = ["--addr", ":".join(map(str, _RCLONE)), "--auth-proxy", proxy, "--config", "", "--dir-cache-time", "0s"]
+    options = ["--addr", ":".join(map(str, _RCLONE)), "--auth-proxy", proxy, "--config", "", *_DIRECTORY_CACHE]
     options += ["--multipart-streaming-buffer-limit", "32M", "--multipart-streaming-buffer-total", "64M"]
     environment = {**os.environ, "STAND_IN_DATA": str(data), "GOMEMLIMIT": "128MiB"}
     return subprocess.Popen(["rclone", "serve", "s3", *options], env=environment)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import re
 import secrets
 import subprocess
 import tarfile
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from envmgr.operations.images import recipe_hash, recipe_labels
+from envmgr.spec.recipes import Recipe, read_recipes
 
 IMAGES = Path(__file__).parents[2] / "images"
 
@@ -88,27 +92,40 @@ class Bench:
 
 
 class Images(dict[str, str]):
-    """Name → image of every recipe, each built when it is first asked for and missing."""
+    """Name → image of every recipe, each built when it is first asked for and not there as its recipe says."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.recipes = tomllib.loads((IMAGES / "recipes.toml").read_text())
+        self.recipes = read_recipes(IMAGES)
 
     def __missing__(self, name: str) -> str:
         recipe = self.recipes[name]
-        image: str = recipe["image"]
-        if docker("image", "inspect", image, check=False).returncode != 0:
-            self._build(recipe, image)
-        self[name] = image
-        return image
-
-    def _build(self, recipe: Mapping[str, str], image: str) -> None:
-        for needed in recipe.get("needs", ()):
+        for needed in recipe.needs:
             assert self[needed]
-        if "script" in recipe:
-            subprocess.run([IMAGES / recipe["script"], image], check=True, timeout=300)
-        else:
-            docker("build", "--tag", image, str(IMAGES / recipe["context"]), seconds=300)
+        labels = recipe_labels(name, recipe, self._hash(name))
+        if not labels.items() <= _labels(recipe.image).items():
+            _build(recipe, labels)
+        self[name] = recipe.image
+        return recipe.image
+
+    def _hash(self, name: str) -> str:
+        recipe = self.recipes[name]
+        return recipe_hash(IMAGES, recipe, {needed: self._hash(needed) for needed in recipe.needs})
+
+
+def _labels(image: str) -> dict[str, str]:
+    found = docker("image", "inspect", "--format", "{{json .Config.Labels}}", image, check=False)
+    return (json.loads(found.stdout) or {}) if found.returncode == 0 else {}
+
+
+def _build(recipe: Recipe, labels: Mapping[str, str]) -> None:
+    lines = [f"{key}={value}" for key, value in labels.items()]
+    if recipe.script:
+        environment = {**os.environ, "ENVMGR_LABELS": "\n".join(lines)}
+        subprocess.run([IMAGES / recipe.script, recipe.image], check=True, timeout=300, env=environment)
+    else:
+        named = [word for line in lines for word in ("--label", line)]
+        docker("build", "--tag", recipe.image, *named, str(IMAGES / (recipe.context or "")), seconds=300)
 
 
 def run(image: str, *command: str, options: tuple[str, ...] = ()) -> str:

@@ -85,7 +85,7 @@ def test_has_the_version_that_its_name_says(images):
         .stderr.splitlines()[-1]
         .startswith("nginx version: nginx/1.26.")
     )
-    assert images.recipes["nginx"]["replaces"] == "nginx:1.26"
+    assert images.recipes["nginx"].replaces == "nginx:1.26"
 
 
 def test_serves_as_it_comes_and_logs_where_docker_looks(images, bench):

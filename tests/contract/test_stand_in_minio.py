@@ -22,6 +22,7 @@ PUBLIC = "--env=MINIO_PROMETHEUS_AUTH_TYPE=public"
 COMMAND = ("server", "/data", "--console-address", ":9001")
 ROOT = "http://root:root-secret@127.0.0.1:9000"
 DEV = "http://dev_app:dev-secret@127.0.0.1:9000"
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 KEYS = {"dev": ("dev_app", "dev-secret"), "prod": ("prod_app", "prod-secret"), "root": ("root", "root-secret")}
 
 
@@ -325,6 +326,21 @@ def test_credentials_come_from_files(images, bench, tmp_path):
 )
 def test_a_wrong_configuration_is_refused(images, bench, options, message):
     assert message in bench.refused(images["minio"], *HARDENED, f"--volume={bench.volume()}:/data", *options)
+
+
+def test_the_s3_server_rests_when_nobody_asks(minio):
+    """Its folders' timers must not spin: rclone's cache time of zero costs a whole core."""
+    for who in ("dev", "prod"):
+        for _ in range(3):
+            assert rclone(minio, who, "rcat", f"s:{who}-files/often", stdin=b"again").returncode == 0
+            assert rclone(minio, who, "lsf", f"s:{who}-files").returncode == 0
+    busy = "for p in /proc/[0-9]*; do [ $(cat $p/comm) != rclone ] || awk '{print $14 + $15}' $p/stat; done"
+
+    def rests() -> bool:
+        before, after = minio.shell(f"{busy}; sleep 1; {busy}")[1].split()
+        return int(after) - int(before) < _TICKS_PER_SECOND / 10
+
+    wait_until(rests, "rclone rests")
 
 
 def test_the_container_ends_with_its_s3_server(images, bench):

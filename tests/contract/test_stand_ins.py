@@ -26,11 +26,11 @@ _ANONYMOUS = r"cat /proc/[0-9]*/status | awk '/^RssAnon:/ {kilobytes += $2} END 
 def test_an_image_says_that_it_is_a_stand_in_and_for_what(images, name):
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", images[name]).stdout)
     recipe = images.recipes[name]
-    assert labels["envmgr.stand-in"] == recipe["stand_in"]
+    assert labels["envmgr.stand-in"] == recipe.stand_in
     assert labels["org.opencontainers.image.title"] == name
     version = labels["org.opencontainers.image.version"]
-    assert version in recipe["image"]
-    assert version in recipe["replaces"]
+    assert version in recipe.image
+    assert version in recipe.replaces
 
 
 @pytest.mark.parametrize("name", [*STARTS, "logstash"])
