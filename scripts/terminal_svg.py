@@ -14,9 +14,10 @@ from rich.text import Text
 def main() -> None:
     """Read stdin, write the picture."""
     lines = sys.stdin.read().rstrip().splitlines()
-    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
-    for line in lines:
-        console.print(Text.from_ansi(line), soft_wrap=True)
+    texts = [Text.from_ansi(line) for line in lines]
+    console = Console(record=True, width=max(text.cell_len for text in texts), file=io.StringIO(), force_terminal=True)
+    for text in texts:
+        console.print(text, soft_wrap=True)
     svg = console.export_svg(title=sys.argv[1])
     # No font is fetched from anywhere: the reader's own monospace one will do.
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
