@@ -25,18 +25,20 @@ DEFAULTS = Defaults(
 )
 
 
-def watched(server: Server, kind: str) -> Server:
+def watched(server: Server, *kinds: str) -> Server:
     """Return the server that an exporter watches; itself where `uses` names none, which `unwatched` refuses."""
-    return next((peer for peer in server.peers.values() if peer.kind == kind), server)
+    return next((peer for peer in server.peers.values() if peer.kind in kinds), server)
 
 
-def unwatched(server: Server, kind: str) -> Iterable[Problem]:
+def unwatched(server: Server, *kinds: str) -> Iterable[Problem]:
     """Yield what is wrong with what an exporter shall watch."""
-    found = [peer for peer in server.peers.values() if peer.kind == kind]
+    found = [peer for peer in server.peers.values() if peer.kind in kinds]
     if len(found) != 1:
-        yield Problem(f"it watches one {kind}, and names {len(found)}", "uses", hint=f'set uses = ["{kind}"]')
+        message = f"it watches one {' or '.join(kinds)}, and names {len(found)}"
+        yield Problem(message, "uses", hint=f'set uses = ["{kinds[0]}"]')
     elif found[0].address:
-        yield Problem(f"a managed {kind} is watched by whoever manages it", "uses", hint="leave this exporter out")
+        message = f"a managed {found[0].kind} is watched by whoever manages it"
+        yield Problem(message, "uses", hint="leave this exporter out")
 
 
 def asked(server: Server, path: str) -> Probe | None:

@@ -2,234 +2,41 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
-from urllib.parse import quote
+from typing import Annotated
 
 from pydantic import Field
 
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog import key_value
+from envmgr.catalog.key_value import REDIS, KeyValueOptions
+from envmgr.catalog.kind import Binding, Client, Draft, Server
 from envmgr.errors import Problem
-from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    ConfigMount,
-    Grant,
-    Healthcheck,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
-from envmgr.spec.schema import Memory, Strict, VariableName, memory_bytes
-
-_MEGABYTE = 1024**2
-_UID = "999:999"
-
-# What is taken away either reaches over the prefix (enumeration, administration, other users' scripts and memory) or
-# could stop the server. Celery and Flower work without it.
-_DENIED = (
-    "-@admin -@dangerous -scan -randomkey -dbsize -pubsub -function -script|flush -script|kill "
-    "-memory|stats -memory|malloc-stats -memory|purge -memory|doctor"
-)
-
-_UNLINK_ONE_PAGE = (
-    "local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', 1000) "
-    "for _, key in ipairs(page[2]) do redis.call('UNLINK', key) end return page[1]"
-)
-
-_CLI = "redis-cli --no-auth-warning"
-# redis-cli exits with 0 on an error reply, so the replies themselves are compared.
-_APPLY = """\
-replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli})
-case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac"""
-# Every server has the user `default`: a list without it is an error reply, and no answer to the question.
-_EXISTS = """\
-users=$({cli} ACL USERS)
-printf '%s\\n' "$users" | grep -qx default || {{ printf '%s\\n' "$users"; exit 1; }}
-printf '%s\\n' "$users" | sed -n 's/^{login}$/yes/p'"""
-_REVOKE = """\
-set -e
-cursor=0
-while :; do
-  cursor=$({cli} EVAL "$SCRIPT" 0 "$cursor" "$PATTERN")
-  case "$cursor" in 0) break;; *[!0-9]*|'') printf '%s\\n' "$cursor"; exit 1;; esac
-done
-{cli} ACL DELUSER "$LOGIN" >/dev/null
-case "$({cli} ACL SAVE)" in {saved}) ;; *) exit 1;; esac"""
-# Many managed servers keep their users in memory or by themselves: there `up` makes a lost one again.
-_NOT_KEPT = "*'not configured to use an ACL file'*"
-
-_BROKER_KINDS = ("celery-worker", "celery-beat", "flower")
-Policy = Literal[
-    "noeviction",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-]
-SavePoint = Annotated[str, Field(pattern=r"^[1-9][0-9]* [1-9][0-9]*$")]
 
 
-class Options(Strict):
+class Options(KeyValueOptions):
     """What `kind = "redis"` adds to a table."""
 
     version: Annotated[str, Field(pattern=r"^[78]\.[0-9]+$")] = "8.0"
     """Tag of the official image."""
-    url_variable: VariableName = "REDIS_URL"
-    """Name under which services get their URL; another one for a second server."""
-    policy: Policy = "noeviction"
-    """What gives way when the memory is full; a broker of tasks must not evict."""
-    maxmemory: Memory | None = None
-    """For data; three quarters of the memory limit when left out."""
-    appendonly: bool = True
-    """Every write is logged, and survives a crash but for its last second."""
-    save: tuple[SavePoint, ...] | None = None
-    """Snapshots as "SECONDS CHANGES"; an empty list takes none, and Redis's own are taken when left out."""
 
 
 class Redis:
     """The kind `redis`."""
 
-    name = "redis"
+    name = REDIS.kind
     Options = Options
-    schemes = ("redis", "rediss")
-    defaults = Defaults(
-        Resources(cpus=0.5, memory=256 * _MEGABYTE, pids=64, memory_reserved=32 * _MEGABYTE),
-        start_seconds=30,
-        stop_seconds=30,
-    )
+    schemes = key_value.SCHEMES
+    defaults = key_value.DEFAULTS
 
     def draft(self, server: Server) -> Draft:
         """Return the server: persistent and never evicting by default; nobody without a password but `health`."""
         options: Options = server.options
-        admin = server.admin_password
-        ping = f"{_CLI} --user health --pass x ping | grep -qx PONG"
-        return Draft(
-            image=Image(server.image or f"redis:{options.version}", major=options.version.split(".")[0]),
-            user=_UID,
-            command=("sh", "/etc/redis/start.sh"),
-            healthcheck=Healthcheck(("CMD-SHELL", ping)),
-            probe=CommandProbe(server.command("sh", "-c", f"{_CLI} ping | grep -qx PONG", REDISCLI_AUTH=_auth(server))),
-            target_port=6379,
-            variables={"REDIS_ADMIN_PASSWORD_FILE": f"/run/secrets/{admin}"},
-            secrets=(SecretMount(admin, _auth(server)),),
-            configs=(
-                ConfigMount(
-                    f"config/{server.target}/{server.name}/redis.conf",
-                    "/etc/redis/redis.conf",
-                    "redis/redis.conf.j2",
-                    {
-                        "maxmemory": _maxmemory(server),
-                        "policy": options.policy,
-                        "appendonly": options.appendonly,
-                        "save": options.save,
-                    },
-                ),
-                ConfigMount(
-                    f"config/{server.target}/{server.name}/start.sh", "/etc/redis/start.sh", "redis/start.sh.j2"
-                ),
-            ),
-            volumes={"data": "/data"},
-            needed=(Needed(admin, server.target, True, Origin.GENERATED, place=f"infra.{server.name}"),),
-        )
+        return key_value.draft(server, REDIS, f"redis:{options.version}")
 
     def bind(self, server: Server, client: Client) -> Binding:
         """Return the environment's own user and prefix."""
-        options: Options = server.options
-        is_ours = server.is_provisioned
-        password = SecretRef(server.password, client.environment)
-        origin = Origin.GENERATED if is_ours else Origin.OPERATOR
-        needed = [Needed(password.name, password.scope, True, origin, place=f"infra.{server.name}")]
-        if server.address and is_ours:
-            admin = server.admin_password
-            needed.append(Needed(admin, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}"))
-        return Binding(
-            grants=(_grant(server, client, password),) if is_ours else (),
-            variables={"REDIS_KEY_PREFIX": client.prefix},
-            secrets=(SecretMount(options.url_variable, _url(server, client, password)),),
-            needed=tuple(needed),
-        )
+        return key_value.bind(server, client, REDIS)
 
     def refuse(self, server: Server, users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield an evicting policy under a broker, and more data than memory."""
-        options: Options = server.options
-        brokered = [name for name, kind in users.items() if kind in _BROKER_KINDS]
-        if brokered and options.policy != "noeviction":
-            message = f"evicts queued tasks of {', '.join(brokered)} when the memory is full"
-            yield Problem(message, "policy", hint='use "noeviction" here, and a second redis as the cache')
-        if options.maxmemory and memory_bytes(options.maxmemory) >= server.resources.memory:
-            yield Problem("leaves nothing of the memory limit for clients and saving", "maxmemory")
-
-
-def _maxmemory(server: Server) -> int:
-    """Return megabytes for data; the rest is for the copy-on-write of a background save and for client buffers."""
-    chosen: str | None = server.options.maxmemory
-    return (memory_bytes(chosen) if chosen else server.resources.memory * 3 // 4) // _MEGABYTE
-
-
-def _login(client: Client) -> str:
-    return f"{client.prefix}app"
-
-
-def _auth(server: Server) -> Template:
-    return (SecretRef(server.admin_password, server.target),)
-
-
-def _url(server: Server, client: Client, password: SecretRef) -> Template:
-    """Return the URL of the environment's own user; the address of a managed server may name another."""
-    address = server.address
-    login, database = _login(client), "0"
-    if address and not server.is_provisioned:
-        login, database = address.login, address.path or "0"
-    scheme, port = (address.scheme, address.port or 6379) if address else ("redis", 6379)
-    encoded = SecretRef(password.name, password.scope, "url")
-    return (f"{scheme}://{quote(login, safe='')}:", encoded, f"@{server.host}:{port}/{quote(database, safe='')}")
-
-
-def _cli(server: Server) -> str:
-    """Return the program that reaches the server; ours is in the same container."""
-    address = server.address
-    if address is None:
-        return _CLI
-    return f"{_CLI} -h {address.host} -p {address.port or 6379}" + (" --tls" if address.scheme == "rediss" else "")
-
-
-def _acl(client: Client, password: SecretRef) -> Template:
-    prefix = client.prefix
-    # Patterns of PSUBSCRIBE are compared literally, so Celery's own are listed beside the prefix.
-    channels = f"&{prefix}* &{prefix}/0.celery.pidbox &{prefix}/0.celeryev/* &{prefix}/0.celeryev/worker.*"
-    digest = SecretRef(password.name, password.scope, "sha256")
-    rights = f" resetchannels {channels} ~{prefix}* +@all {_DENIED}"
-    return (f"ACL SETUSER {_login(client)} reset on #", digest, rights)
-
-
-def _grant(server: Server, client: Client, password: SecretRef) -> Grant:
-    login, prefix, cli = _login(client), client.prefix, _cli(server)
-    admin = f"{cli} --user {shlex.quote(server.address.login)}" if server.address and server.address.login else cli
-    saved = f"OKOK|OK{_NOT_KEPT}" if server.address else "OKOK"
-    kept = f"OK|{_NOT_KEPT}" if server.address else "OK"
-
-    def as_admin(script: str, **variables: Template) -> Command:
-        return server.command("sh", "-c", script, timeout=30, REDISCLI_AUTH=_auth(server), **variables)
-
-    return Grant(
-        server=server.name,
-        title=f"Redis user {login} with its keys {prefix}*",
-        exists=as_admin(_EXISTS.format(cli=admin, login=login)),
-        ensure=as_admin(_APPLY.format(cli=admin, saved=saved), ACL=_acl(client, password)),
-        measure=as_admin(f"{admin} --scan --pattern '{prefix}*' | wc -l | sed 's/$/ keys/'"),
-        revoke=as_admin(
-            _REVOKE.format(cli=admin, saved=kept),
-            SCRIPT=(_UNLINK_ONE_PAGE,),
-            PATTERN=(f"{prefix}*",),
-            LOGIN=(login,),
-        ),
-        probe=server.command("sh", "-c", f"{cli} --user {login} ping | grep -qx PONG", REDISCLI_AUTH=(password,)),
-    )
+        return key_value.refuse(server, users, REDIS)

@@ -1,4 +1,4 @@
-"""redis_exporter: Redis's statistics, read by a user that reaches no key."""
+"""redis_exporter: the statistics of Redis or Valkey, read by a user that reaches no key."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from envmgr import naming
 from envmgr.catalog import http
 from envmgr.catalog.exporters import DEFAULTS, Version, asked, unwatched, watched
+from envmgr.catalog.key_value import PRODUCTS, REDIS, Product
 from envmgr.catalog.kind import Binding, Client, Draft, Metrics, Server
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
@@ -14,13 +15,12 @@ from envmgr.model.stack import Command, Grant, Image, Needed, Origin, SecretMoun
 from envmgr.spec.schema import Strict
 
 _PORT = 9121
-_CLI = "redis-cli --no-auth-warning"
-# redis-cli exits with 0 on an error reply, so the replies themselves are compared.
-_APPLY = f"""\
-replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {_CLI})
+# The programs exit with 0 on an error reply, so the replies themselves are compared.
+_APPLY = """\
+replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli})
 [ "$(printf '%s' "$replies" | tr -d '\\r\\n')" = OKOK ] || {{ printf '%s\\n' "$replies"; exit 1; }}"""
-_REVOKE = f"""\
-{_CLI} ACL DELUSER "$LOGIN" >/dev/null && [ "$({_CLI} ACL SAVE)" = OK ]"""
+_REVOKE = """\
+{cli} ACL DELUSER "$LOGIN" >/dev/null && [ "$({cli} ACL SAVE)" = OK ]"""
 # Everything that version 1.69 asks for without keys to look into; seen with MONITOR.
 _RIGHTS = (
     "resetkeys resetchannels -@all +info +config|get +client|setname +slowlog|len +slowlog|get +latency|latest "
@@ -29,7 +29,7 @@ _RIGHTS = (
 
 
 class Options(Strict):
-    """What `kind = "redis-exporter"` adds to a table; it watches the Redis that it uses."""
+    """What `kind = "redis-exporter"` adds to a table; it watches the Redis or Valkey that it uses."""
 
     version: Version = "v1.69.0-alpine"
     """The plain tags hold no program with which its health could be asked."""
@@ -43,9 +43,9 @@ class RedisExporter:
     defaults = DEFAULTS
 
     def draft(self, server: Server) -> Draft:
-        """Return the exporter; it runs while Redis does not, and says so."""
+        """Return the exporter; it runs while its server does not, and says so."""
         options: Options = server.options
-        peer = watched(server, "redis")
+        peer = watched(server, *PRODUCTS)
         password = SecretRef(server.password, server.target)
         url, login = f"redis://{peer.host}:6379", _login(server)
         file = f'{{"redis://{login}@{peer.host}:6379": "', SecretRef(password.name, password.scope, "json"), '"}'
@@ -63,12 +63,12 @@ class RedisExporter:
             metrics=Metrics(_PORT),
             secrets=(SecretMount(password.name, file),),
             needed=(Needed(password.name, password.scope, True, Origin.GENERATED, place=server.place),),
-            grants=(_grant(peer, login, password),),
+            grants=(_grant(peer, PRODUCTS.get(peer.kind, REDIS), login, password),),
         )
 
     def refuse(self, server: Server, _users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield what is wrong with the server that it watches."""
-        return unwatched(server, "redis")
+        return unwatched(server, *PRODUCTS)
 
     def bind(self, _server: Server, _client: Client) -> Binding:
         """Return nothing: an environment owns nothing in a monitor."""
@@ -80,7 +80,8 @@ def _login(server: Server) -> str:
     return naming.sql_name(f"{server.target}-{server.name}")
 
 
-def _grant(peer: Server, login: str, password: SecretRef) -> Grant:
+def _grant(peer: Server, product: Product, login: str, password: SecretRef) -> Grant:
+    cli = product.cli
     admin: Template = (SecretRef(peer.admin_password, peer.target),)
 
     def as_admin(script: str, **variables: Template) -> Command:
@@ -89,12 +90,12 @@ def _grant(peer: Server, login: str, password: SecretRef) -> Grant:
     digest = SecretRef(password.name, password.scope, "sha256")
     return Grant(
         server=peer.name,
-        title=f"Redis user {login}",
-        exists=as_admin(f"users=$({_CLI} ACL USERS) && printf '%s\\n' \"$users\" | sed -n 's/^{login}$/yes/p'"),
-        ensure=as_admin(_APPLY, ACL=(f"ACL SETUSER {login} reset on #", digest, f" {_RIGHTS}")),
+        title=f"{product.title} user {login}",
+        exists=as_admin(f"users=$({cli} ACL USERS) && printf '%s\\n' \"$users\" | sed -n 's/^{login}$/yes/p'"),
+        ensure=as_admin(_APPLY.format(cli=cli), ACL=(f"ACL SETUSER {login} reset on #", digest, f" {_RIGHTS}")),
         measure=as_admin("echo a user without keys"),
-        revoke=as_admin(_REVOKE, LOGIN=(login,)),
+        revoke=as_admin(_REVOKE.format(cli=cli), LOGIN=(login,)),
         probe=peer.command(
-            "sh", "-c", f"{_CLI} --user {login} INFO server | grep -q redis_version", REDISCLI_AUTH=(password,)
+            "sh", "-c", f"{cli} --user {login} INFO server | grep -q redis_version", REDISCLI_AUTH=(password,)
         ),
     )

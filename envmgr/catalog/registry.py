@@ -27,12 +27,13 @@ from envmgr.catalog.rustfs import Rustfs
 from envmgr.catalog.s3 import S3
 from envmgr.catalog.seaweedfs import Seaweedfs
 from envmgr.catalog.static import Static
+from envmgr.catalog.valkey import Valkey
 from envmgr.catalog.wsgi import Wsgi
 
 INFRA: dict[str, InfraKind] = {
     kind.name: kind
     for kind in (
-        *(Postgres(), Redis(), Qdrant(), Elasticsearch()),
+        *(Postgres(), Redis(), Valkey(), Qdrant(), Elasticsearch()),
         *(Minio(), Rustfs(), Garage(), Seaweedfs(), S3()),
         *(Logstash(), Kibana()),
         *(Nginx(), Prometheus(), Alertmanager(), Grafana()),

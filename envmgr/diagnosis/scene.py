@@ -10,14 +10,14 @@ from envmgr.model.stack import Needed, Service, Stack
 
 SPEC = "envmgr.toml"
 _PORTS = {
-    5432: "postgres",
-    6379: "redis",
-    6333: "qdrant",
-    6334: "qdrant",
-    9000: "minio",
-    9200: "elasticsearch",
-    5601: "kibana",
-    9090: "prometheus",
+    5432: ("postgres",),
+    6379: ("redis", "valkey"),
+    6333: ("qdrant",),
+    6334: ("qdrant",),
+    9000: ("minio",),
+    9200: ("elasticsearch",),
+    5601: ("kibana",),
+    9090: ("prometheus",),
 }
 """What a log that names an address and a port speaks of."""
 
@@ -91,7 +91,7 @@ class Scene:
 
     def listening_on(self, port: int) -> Node | None:
         """Return which of the servers that it uses is known to listen on a port."""
-        return self.used(_PORTS[port]) if port in _PORTS else None
+        return self.used(*_PORTS[port]) if port in _PORTS else None
 
     def used(self, *kinds: str) -> Node | None:
         """Return the first server of some kinds that it uses."""

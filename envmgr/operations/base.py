@@ -16,7 +16,7 @@ from envmgr.operations.values import Values, is_password_of, lost, store_generat
 from envmgr.secrets.deliver import deliver
 
 _RECOVER = (
-    "If it is gone for good, stop the base, remove the file users.acl from the Redis volume and run "
+    "If it is gone for good, stop the base, remove the file users.acl from the Redis or Valkey volume and run "
     "`envmgr up infra --new-secrets`."
 )
 

@@ -14,7 +14,7 @@ from tests.contract.image_bench import IMAGES, Bench, Run, archive, docker, insp
 
 pytestmark = pytest.mark.docker
 
-SERVERS = ("postgres", "redis", "nginx", "prometheus", "alertmanager")
+SERVERS = ("postgres", "redis", "valkey", "nginx", "prometheus", "alertmanager")
 EXPORTERS = tuple(f"{name}-exporter" for name in ("postgres", "redis", "node", "blackbox", "nginx"))
 RECIPES = ("debian", *SERVERS, *EXPORTERS, "python")
 PGDATA = "/var/lib/postgresql/data"
@@ -301,84 +301,6 @@ def test_postgres_takes_arguments(images, bench):
 def test_postgres_works_without_the_jit_compiler(images, bench):
     container = serve_postgres(bench, images["postgres"], *PASSWORD)
     assert query(container, "SET jit_above_cost = 0; SELECT sum(n) FROM generate_series(1, 10) n") == "55"
-
-
-# ---- Redis
-
-
-def redis(container: str, *command: str, host: str = "127.0.0.1") -> str:
-    done = shell(container, f"redis-cli --no-auth-warning -h {host} {' '.join(command)}")
-    return (done.stdout + done.stderr).strip()
-
-
-def serve_redis(bench: Bench, image: str, *options: str, **more) -> str:
-    container = bench.start(image, *options, **more)
-    wait_until(lambda: redis(container, "PING") == "PONG", f"{container} answers")
-    return container
-
-
-def test_redis_keeps_uid_paths_and_commands(images):
-    script = "id redis; pwd; stat -c '%u:%g' /data; which redis-server redis-cli sh sha256sum"
-    found = run(images["redis"], "sh", "-c", script).splitlines()
-    assert found[:3] == ["uid=999(redis) gid=999(redis) groups=999(redis)", "/data", "999:999"]
-    assert len(found) == 7
-    template = "{{.Config.Cmd}} {{.Config.WorkingDir}} {{.Config.ExposedPorts}} {{.Config.Volumes}}"
-    assert inspect(images["redis"], template) == "[redis-server] /data map[6379/tcp:{}] map[/data:{}]"
-
-
-@pytest.mark.parametrize("options", [(), HARDENED], ids=["root", "hardened"])
-def test_redis_keeps_its_data_in_a_fresh_volume(images, bench, options):
-    data = f"--volume={bench.volume()}:/data"
-    first = serve_redis(bench, images["redis"], *options, data)
-    assert redis(first, "SET", "key", "value") == "OK"
-    assert shell(first, "stat -c %u /proc/1", user="0").stdout.strip() == "999"
-    docker("stop", "--timeout", "30", first)
-    assert inspect(first, "{{.State.ExitCode}}") == "0"
-    second = serve_redis(bench, images["redis"], *options, data, command=("--appendonly", "no"))
-    assert redis(second, "GET", "key") == "value"
-    assert shell(second, "stat -c '%u %a' /data/dump.rdb").stdout == "999 600\n"
-
-
-def test_redis_lets_other_containers_in(images, bench):
-    container = serve_redis(bench, images["redis"])
-    assert redis(container, "PING", host="$(hostname -i)") == "PONG"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "files", "answer"),
-    [
-        (("/r.conf",), {"r.conf": "maxmemory 5mb\n"}, "PONG"),
-        (("redis-server", "/r.conf"), {"r.conf": "# protected-mode yes\n"}, "PONG"),
-        (("/r.conf",), {"r.conf": "Protected-Mode yes\n"}, "DENIED"),
-        (("/r.conf",), {"r.conf": "include /i.conf\n", "i.conf": "protected-mode yes\n"}, "DENIED"),
-        (("--port", "6379", "--protected-mode", "yes"), {}, "DENIED"),
-        (("--requirepass", "word"), {}, "NOAUTH"),
-    ],
-)
-def test_redis_takes_arguments_and_files(images, bench, arguments, files, answer):
-    tar = archive({name: (content, 0o644) for name, content in files.items()})
-    container = bench.start(images["redis"], command=arguments, files=tar)
-    wait_until(lambda: "refused" not in redis(container, "PING"), "it listens")
-    assert answer in redis(container, "PING", host="$(hostname -i)")
-
-
-def test_redis_runs_other_commands_as_they_are(images):
-    assert run(images["redis"], "id", "-u") == "0"
-    assert run(images["redis"], "redis-server", "--version").startswith("Redis server v=8.0.")
-    assert run(images["redis"], "--version").startswith("Redis server v=8.0.")
-
-
-@pytest.mark.parametrize(
-    ("options", "arguments", "message"),
-    [
-        ((), ("--maxmemory", "much"), "argument must be a memory value"),
-        ((), ("/none.conf",), "can't open config file"),
-        (("--user=998:998",), ("--appendonly", "yes"), "Permission denied"),
-        (("--cap-drop=ALL",), (), "run it as user 999:999"),
-    ],
-)
-def test_redis_refuses_a_wrong_configuration(images, bench, options, arguments, message):
-    assert message in bench.refused(images["redis"], *options, command=arguments)
 
 
 # ---- Python

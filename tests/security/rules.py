@@ -34,7 +34,7 @@ _KEYS = {
 """Nothing else: no build, container_name, privileged, devices, host namespaces, cgroup_parent, cap_add, links."""
 _ASKED_BY_A_NEIGHBOUR = {"nginx-exporter"}
 """Kinds whose image holds no program but their own."""
-_ADMINISTERED = {"postgres", "redis", "qdrant", "minio", "rustfs", "elasticsearch"}
+_ADMINISTERED = {"postgres", "redis", "valkey", "qdrant", "minio", "rustfs", "elasticsearch"}
 _CREDENTIAL = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_KEY_ID$|AUTH(?!_TYPE$)")
 _LOGIN_IN_URL = re.compile(r"://[^/]*@")
 

@@ -39,6 +39,7 @@ MONITORS = {
     "blackbox-exporter": ('targets = ["https://chat.example/health"]',),
 }
 STORES = {
+    "valkey": ("port = 6390", 'url_variable = "VALKEY_URL"', 'policy = "allkeys-lru"'),
     "qdrant": ("port = 6333", "ports = { grpc = 6334 }", 'collections = { messages = { size = 8, distance = "Dot" } }'),
     "elasticsearch": ("port = 9200",),
     "logstash": ("port = 5000", "ports = { api = 9600 }", 'uses = ["elasticsearch"]'),
@@ -62,7 +63,7 @@ MAIL = (
 """A service of the base that no kind covers."""
 USES = {
     "migrate": ("postgres", "seaweedfs"),
-    "app": (*SERVERS, "qdrant", "elasticsearch", "logstash", "minio"),
+    "app": (*SERVERS, "valkey", "qdrant", "elasticsearch", "logstash", "minio"),
     "worker": (*SERVERS, "rustfs"),
     "flower": ("redis",),
 }

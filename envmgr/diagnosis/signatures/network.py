@@ -230,7 +230,7 @@ WORDS = (
         rf"{_HOST}:(?P<port>\d+)\S* .*(?:[Cc]onnection refused|[Tt]imed out)",
         rf"Could not connect to the endpoint URL: \"\w+://{_HOST}(?::(?P<port>\d+))?",
         r"[Cc]onnection refused|\bECONNREFUSED\b|\bETIMEDOUT\b|[Cc]onnection timed out|All connection attempts failed",
-        r"the database system is (?:starting up|shutting down|in recovery)|\bLOADING Redis is loading",
+        r"the database system is (?:starting up|shutting down|in recovery)|\bLOADING \w+ is loading",
         r"[Cc]onnection reset by peer|[Ss]erver closed the connection unexpectedly|Connection closed by server",
     ),
     Words(

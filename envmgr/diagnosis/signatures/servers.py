@@ -11,8 +11,8 @@ _CACHES = ("redis", "valkey")
 _STORES = ("minio", "rustfs", "garage", "seaweedfs")
 _SHOW = (
     'export REDISCLI_AUTH="$(cat /run/secrets/{password})"; '
-    'for key in $(redis-cli --scan --pattern "{queues}"); '
-    'do [ "$(redis-cli type "$key")" != list ] || (echo "$key"; redis-cli lrange "$key" 0 9); done'
+    'for key in $({cli} --scan --pattern "{queues}"); '
+    'do [ "$({cli} type "$key")" != list ] || (echo "$key"; {cli} lrange "$key" 0 9); done'
 )
 """The first messages of every queue; the password stands on no command line."""
 _SEARCHES = ("qdrant", "elasticsearch", "kibana", "logstash", "grafana")
@@ -165,10 +165,16 @@ def _poisoned(scene: Scene, hit: Hit) -> Explanation | None:
     if node is None:
         return None
     queues = f"{scene.stack.prefix}*"
+    show = _SHOW.format(password=_admin(node), cli=_cli(scene, node), queues=queues)
     return Explanation(
         f"{scene.name} dies of a message that it cannot read ({hit.get('error')}) in a queue {queues} of {named(node)}",
-        f"envmgr exec {node[0]} {node[1]} sh -c '{_SHOW.format(password=_admin(node), queues=queues)}'",
+        f"envmgr exec {node[0]} {node[1]} sh -c '{show}'",
     )
+
+
+def _cli(scene: Scene, node: Node) -> str:
+    server = scene.evidence.find(node)
+    return "valkey-cli" if server and server.kind == "valkey" else "redis-cli"
 
 
 def _admin(node: Node) -> str:

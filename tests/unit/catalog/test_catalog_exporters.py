@@ -162,6 +162,33 @@ def test_one_of_an_environment_beside_the_bases_has_a_login_of_its_own():
     assert draft.grants[0].ensure.target == "infra"
 
 
+# ---- Valkey, by the exporter of Redis
+
+
+def of_valkey() -> Server:
+    return server("redis-exporter", server("valkey", name="my-valkey"))
+
+
+def test_valkey_is_read_with_the_programs_of_its_own_image():
+    draft = RedisExporter().draft(of_valkey())
+    assert draft.command[0] == "--redis.addr=redis://my-valkey:6379"
+    (grant,) = draft.grants
+    redis = RedisExporter().draft(exporter("redis-exporter")).grants[0]
+    assert (grant.server, grant.title) == ("my-valkey", "Valkey user infra_redis_exporter")
+    for name in ("exists", "ensure", "measure", "revoke", "probe"):
+        said, redis_says = getattr(grant, name).argv[-1], getattr(redis, name).argv[-1]
+        assert said == redis_says.replace("redis-cli", "valkey-cli")
+    assert grant.ensure.variables["ACL"] == redis.ensure.variables["ACL"]
+
+
+def test_redis_and_valkey_need_an_exporter_each():
+    one = server("redis-exporter", server("redis"), server("valkey"))
+    assert list(RedisExporter().refuse(of_valkey(), {})) == []
+    assert [problem.message for problem in RedisExporter().refuse(one, {})] == [
+        "it watches one redis or valkey, and names 2"
+    ]
+
+
 # ---- the others
 
 
@@ -219,7 +246,8 @@ KINDS = {"postgres-exporter": PostgresExporter(), "redis-exporter": RedisExporte
 def test_an_exporter_watches_one_server(kind: str, count: int):
     peer = kind.removesuffix("-exporter")
     one = server(kind, *(server(peer, name=f"{peer}-{number}") for number in range(count)), server("node-exporter"))
-    message = f"it watches one {peer}, and names {count}"
+    what = "redis or valkey" if peer == "redis" else peer
+    message = f"it watches one {what}, and names {count}"
     assert list(KINDS[kind].refuse(one, {})) == [Problem(message, "uses", hint=f'set uses = ["{peer}"]')]
 
 
@@ -235,3 +263,9 @@ def test_a_managed_server_is_not_ours_to_watch():
     assert list(PostgresExporter().refuse(server("postgres-exporter", managed), {})) == [
         Problem("a managed postgres is watched by whoever manages it", "uses", hint="leave this exporter out")
     ]
+    cache = Address.of("redis://cache.example")
+    managed = Server(
+        "play", "dev", "valkey", INFRA["valkey"].Options(), LIMITS, None, None, kind="valkey", address=cache
+    )
+    (problem,) = RedisExporter().refuse(server("redis-exporter", managed), {})
+    assert problem.message == "a managed valkey is watched by whoever manages it"

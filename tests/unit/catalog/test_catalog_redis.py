@@ -46,7 +46,16 @@ def test_the_server_as_it_is_by_default():
             "redis/redis.conf.j2",
             {"maxmemory": 192, "policy": "noeviction", "appendonly": True, "save": None},
         ),
-        ConfigMount("config/infra/redis/start.sh", "/etc/redis/start.sh", "redis/start.sh.j2"),
+        ConfigMount(
+            "config/infra/redis/start.sh",
+            "/etc/redis/start.sh",
+            "redis/start.sh.j2",
+            {
+                "password_file": "REDIS_ADMIN_PASSWORD_FILE",
+                "program": "redis-server",
+                "configuration": "/etc/redis/redis.conf",
+            },
+        ),
     )
 
 

@@ -21,6 +21,7 @@ KINDS = {**{f"infra {name}" if name in SERVICES else name: kind for name, kind i
 LEAST: dict[str, dict[str, Any]] = {
     "postgres": {},
     "redis": {},
+    "valkey": {},
     "qdrant": {"collections": {"messages": {"size": 64, "distance": "Cosine"}}},
     **{name: {"buckets": ("uploads",)} for name in ("minio", "rustfs", "garage", "seaweedfs", "s3")},
     **{name: {} for name in ("elasticsearch", "logstash", "kibana")},
@@ -101,6 +102,13 @@ MONITORS: dict[str, dict[str, tuple[Any, ...]]] = {
         "checks_certificates": ("no", 0),
     },
 }
+KEY_VALUE: dict[str, tuple[Any, ...]] = {
+    "url_variable": ("", "redis_url", "A B"),
+    "policy": ("lru", "allkeys", "NOEVICTION", "", None),
+    "maxmemory": ("", "100", "5M", "1T", 100),
+    "appendonly": ("yes", 1),
+    "save": ("900 1", ("900",), ("0 1",), ("900 1 ",), ("900 1\n",), ("a b",), (900,)),
+}
 RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
     **MONITORS,
     "postgres": {
@@ -127,11 +135,11 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "redis": {
         "version": (8, 8.0, "8", "6.2", "8.", "8.0-alpine", "8.0\n", "latest", "8.٣"),
-        "url_variable": ("", "redis_url", "A B"),
-        "policy": ("lru", "allkeys", "NOEVICTION", "", None),
-        "maxmemory": ("", "100", "5M", "1T", 100),
-        "appendonly": ("yes", 1),
-        "save": ("900 1", ("900",), ("0 1",), ("900 1 ",), ("900 1\n",), ("a b",), (900,)),
+        **KEY_VALUE,
+    },
+    "valkey": {
+        "version": (8, 8.1, "8", "7.2", "9.0", "8.", "8.1.1", "8.1-alpine", "8.1\n", "latest", "8.٣"),
+        **KEY_VALUE,
     },
     "qdrant": {
         "version": ("1", "1.19", "v1.19.1", "latest", "1.19.1\n", 1.19),
@@ -215,7 +223,7 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
 
 def test_the_kinds():
     assert list(INFRA) == [
-        *("postgres", "redis", "qdrant", "elasticsearch"),
+        *("postgres", "redis", "valkey", "qdrant", "elasticsearch"),
         *("minio", "rustfs", "garage", "seaweedfs", "s3"),
         *("logstash", "kibana"),
         *("nginx", "prometheus", "alertmanager", "grafana"),

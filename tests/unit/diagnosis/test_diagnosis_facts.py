@@ -348,6 +348,32 @@ def test_a_poisoned_queue_is_shown():
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "signature", "part"),
+    [
+        (
+            "Unrecoverable error: JSONDecodeError('Expecting value')",
+            "poisoned-queue",
+            "in a queue dev_* of cache of infra",
+        ),
+        (
+            "Error 111 connecting to 10.96.0.9:6379. Connection refused.",
+            "connection-refused",
+            "to cache:6379, although",
+        ),
+        ("LOADING Valkey is loading the dataset in memory", "connection-refused", "cannot connect to a server"),
+    ],
+)
+def test_a_valkey_is_meant_where_a_redis_would_be(words: str, signature: str, part: str):
+    cache = service("cache", kind="valkey", is_server=True)
+    worker = service("worker", kind="celery-worker", uses=("cache",))
+    found = find(ill("worker", words), stack=dev(worker), base=infra(cache))
+    assert found.signature == signature
+    assert part in found.explanation.sentence
+    assert "redis-cli" not in found.explanation.command
+    assert ("valkey-cli --scan" in found.explanation.command) == (signature == "poisoned-queue")
+
+
 def test_the_place_where_the_spec_says_it_is_named():
     placed = service("app", places={"": "services.app", "memory": "environments.defaults.services.app.memory"})
     found = find(ill("app", state=State.EXITED, exit_code=137, is_oom_killed=True), stack=dev(placed))
