@@ -36,3 +36,8 @@ def secret_file(target: str, service: str, name: str) -> PurePosixPath:
 def operator_file(folder: Path, target: str) -> Path:
     """Return the operator's own file of values for a target."""
     return folder / f".env.{target}"
+
+
+def native_folder(target: str) -> PurePosixPath:
+    """Return where everything lies that concerns services on the desk, relative to the project's folder."""
+    return PurePosixPath(RUNTIME, target, "native")

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from envmgr.catalog import http
-from envmgr.catalog.kind import Application, Defaults, Draft
+from envmgr.catalog.kind import Application, Defaults, Desk, Draft
 from envmgr.catalog.programs import WebOptions, metrics, probe
 from envmgr.model.stack import Resources
 
@@ -35,13 +35,15 @@ class Asgi:
     def draft(self, application: Application) -> Draft:
         """Return the web service; it counts as healthy when its health path answers below 400."""
         options: Options = application.options
+        port = application.desk_port(options.container_port)
+        level = ("--log-level", application.log_level.lower())
         return Draft(
             image=application.image,
             user=options.user,
             command=(
                 *("uvicorn", options.app, "--host", "0.0.0.0"),  # noqa: S104 - inside the container
                 *("--port", str(options.container_port), "--workers", str(application.workers)),
-                *("--log-level", application.log_level.lower(), "--no-server-header"),
+                *(*level, "--no-server-header"),
                 *("--timeout-graceful-shutdown", "20"),
             ),
             healthcheck=http.python(options.container_port, options.health_path),
@@ -49,4 +51,5 @@ class Asgi:
             target_port=options.container_port,
             variables={"WEB_CONCURRENCY": str(application.workers)},
             metrics=metrics(options),
+            desk=Desk(("uvicorn", options.app, "--host", "127.0.0.1", "--port", port, *level)),
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from envmgr.catalog import http
-from envmgr.catalog.kind import Application, Defaults, Draft, Metrics
+from envmgr.catalog.kind import Application, Defaults, Desk, Draft, Metrics
 from envmgr.catalog.programs import FilePath, ProgramOptions
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import (
@@ -171,6 +171,7 @@ class Flower:
             # Like its health path, without a password.
             metrics=Metrics(_FLOWER_PORT),
             login=f"{options.login}, {password.name}",
+            desk=Desk(_flower_on_desk(application)),
             secrets=(SecretMount("FLOWER_BASIC_AUTH", (f"{options.login}:", password)),),
             configs=(
                 ConfigMount(
@@ -184,3 +185,10 @@ class Flower:
                 Needed(password.name, password.scope, True, Origin.GENERATED, place=f"services.{application.name}"),
             ),
         )
+
+
+def _flower_on_desk(application: Application) -> tuple[str, ...]:
+    """Flower reads FLOWER_BASIC_AUTH by itself."""
+    options: FlowerOptions = application.options
+    where = ("--address=127.0.0.1", f"--port={application.desk_port(_FLOWER_PORT)}")
+    return ("celery", "-A", options.app, "flower", *where, f"--max_tasks={options.max_tasks}")

@@ -129,6 +129,10 @@ class Application:
     port: int | None
     """Published on the host's loopback."""
 
+    def desk_port(self, inside: int) -> str:
+        """Return where it listens on the desk: where its container's port is published, so that its URL stays."""
+        return str(self.port or inside)
+
     def command(self, *argv: str, timeout: float = 10) -> Command:
         """Return a command that runs inside this service's container."""
         return Command(self.environment, self.name, argv, {}, timeout)
@@ -140,6 +144,14 @@ class Metrics:
 
     port: int
     path: str = "/metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """How a service differs where it runs on the desk instead of in a container."""
+
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +188,8 @@ class Draft:
     """A service of the base that reaches into every environment's network, as a door or a monitor does."""
     egress: bool = False
     """It cannot work without a way to the outside."""
+    desk: Desk | None = None
+    """None: outside a container it runs as inside one, as far as the spec gives it a command."""
 
 
 @dataclass(frozen=True, slots=True)

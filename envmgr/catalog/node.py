@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from envmgr.catalog import http
-from envmgr.catalog.kind import Application, Defaults, Draft
+from envmgr.catalog.kind import Application, Defaults, Desk, Draft
 from envmgr.catalog.programs import UnprivilegedPort, UserId, WebOptions, metrics, probe
 from envmgr.model.stack import Resources
 
@@ -54,4 +54,5 @@ class Node:
                 "PORT": str(options.container_port),
             },
             metrics=metrics(options),
+            desk=Desk(options.command, {"PORT": application.desk_port(options.container_port)}),
         )

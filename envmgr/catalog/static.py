@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from envmgr.catalog import http
-from envmgr.catalog.kind import Application, Defaults, Draft
+from envmgr.catalog.kind import Application, Defaults, Desk, Draft
 from envmgr.catalog.programs import FilePath, Path, ProgramOptions, UserId
 from envmgr.model.stack import ConfigMount, HttpProbe, Resources, Tmpfs
 
@@ -64,6 +64,8 @@ class Static:
             tmpfs=(Tmpfs("/tmp"),),  # noqa: S108 - a path inside the container
             # nginx finishes what it serves on SIGQUIT; on SIGTERM it drops it.
             stop_signal="SIGQUIT",
+            # What serves a frontend's source while it is written is the project's own choice.
+            desk=Desk(()),
         )
 
 

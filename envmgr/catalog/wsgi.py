@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from envmgr.catalog import http
-from envmgr.catalog.kind import Application, Defaults, Draft
+from envmgr.catalog.kind import Application, Defaults, Desk, Draft
 from envmgr.catalog.programs import WebOptions, metrics, probe
 from envmgr.model.stack import Resources
 
@@ -57,7 +57,15 @@ class Wsgi:
                 "XDG_RUNTIME_DIR": "/tmp",  # noqa: S108 - a path inside the container
             },
             metrics=metrics(options),
+            desk=Desk(_on_desk(application)),
         )
+
+
+def _on_desk(application: Application) -> tuple[str, ...]:
+    options: Options = application.options
+    bound = f"127.0.0.1:{application.desk_port(options.container_port)}"
+    level = ("--log-level", application.log_level.lower(), "--access-logfile", "-")
+    return ("gunicorn", options.app, "--bind", bound, *_workers(application), *level)
 
 
 def _workers(application: Application) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from envmgr import __version__
 from envmgr.cli.files import render
 from envmgr.cli.images import build, images
 from envmgr.cli.looking import exec_, health, logs, ps, status
+from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
 from envmgr.cli.stacks import destroy, down, restart, up
 from envmgr.cli.why import why
@@ -20,6 +21,7 @@ from envmgr.errors import EnvmgrError, ExitCode, InterruptedByUser, UsageError
 
 _SECTIONS = {
     "Run": ("up", "down", "restart", "destroy"),
+    "Develop": ("native", "container", "run", "env"),
     "Look": ("plan", "status", "ps", "health", "why", "logs", "exec"),
     "Files and images": ("render", "build", "images"),
 }
@@ -58,7 +60,10 @@ def cli(ctx: click.Context, file: str) -> None:
     ctx.obj = file
 
 
-for command in (up, down, restart, destroy, plan, status, ps, health, why, logs, exec_, render, build, images):
+for command in (
+    *(up, down, restart, destroy, native, container, run, env),
+    *(plan, status, ps, health, why, logs, exec_, render, build, images),
+):
     cli.add_command(command)
 
 

@@ -53,7 +53,7 @@ def up(
 
     with session(file, as_json=as_json) as one:
         options = UpOptions(build, Source(images) if images else None, new_secrets)
-        result = operate(one, targets, options, _agreement(yes=yes, as_json=as_json))
+        result = operate(one, targets, options, agreement(yes=yes, as_json=as_json))
     write_up(result, as_json=as_json)
 
 
@@ -139,7 +139,8 @@ def _show(plan: Plan, *, as_json: bool) -> None:
         write_plan(replace(plan, kept=(), remarks=()), sys.stderr)
 
 
-def _agreement(*, yes: bool, as_json: bool) -> Callable[[Plan], None]:
+def agreement(*, yes: bool, as_json: bool) -> Callable[[Plan], None]:
+    """Return what shows a plan, and asks where it would cut something protected that runs."""
     import shlex
     import sys
 

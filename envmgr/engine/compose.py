@@ -21,6 +21,7 @@ def up(
     services: tuple[str, ...],
     scales: Mapping[str, int],
     recreate: Recreate,
+    folder: Path | None = None,
 ) -> tuple[str, ...]:
     """Create and start.
 
@@ -29,7 +30,7 @@ def up(
     """
     scaled = tuple(part for service, number in sorted(scales.items()) for part in ("--scale", f"{service}={number}"))
     options = ("up", "-d", "--no-deps", "--no-build", "--pull", "never", *_RECREATE[recreate], *scaled)
-    return (*_project(files, compose_project), *options, *services)
+    return (*_documents(files, folder), "-p", compose_project, *options, *services)
 
 
 def down(files: tuple[Path, ...], compose_project: str, services: tuple[str, ...], *, volumes: bool) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ def _project(files: tuple[Path, ...], compose_project: str) -> tuple[str, ...]:
     return (*_documents(files), "-p", compose_project)
 
 
-def _documents(files: tuple[Path, ...]) -> tuple[str, ...]:
+def _documents(files: tuple[Path, ...], folder: Path | None = None) -> tuple[str, ...]:
     named = tuple(part for file in files for part in ("-f", str(file)))
-    folder = str(files[0].parent)
-    return ("compose", "--progress", "plain", "--project-directory", folder, "--env-file", NO_ENV_FILE, *named)
+    begins = ("--project-directory", str(folder or files[0].parent))
+    return ("compose", "--progress", "plain", *begins, "--env-file", NO_ENV_FILE, *named)

@@ -194,9 +194,10 @@ class DockerEngine:
         deadline: float,
         scales: Mapping[str, int] | None = None,
         recreate: Recreate = Recreate.CHANGED,
+        folder: Path | None = None,
     ) -> None:
         """Create and start services."""
-        args = compose.up(files, compose_project, services, scales or {}, recreate)
+        args = compose.up(files, compose_project, services, scales or {}, recreate, folder)
         self._compose("up", compose_project, args, deadline)
 
     def compose_down(

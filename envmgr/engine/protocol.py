@@ -175,10 +175,12 @@ class Engine(Protocol):
         deadline: float,
         scales: Mapping[str, int] | None = None,
         recreate: Recreate = Recreate.CHANGED,
+        folder: Path | None = None,
     ) -> None:
         """Create, recreate and start services, all when none is named; neither waits, pulls, builds nor removes.
 
-        `deadline` is in seconds, as for the other Compose commands.
+        `deadline` is in seconds, as for the other Compose commands. Relative paths in the documents begin in `folder`,
+        that of the first document when left out.
         """
 
     def compose_down(

@@ -155,6 +155,19 @@ Probe = HttpProbe | CommandProbe
 
 
 @dataclass(frozen=True, slots=True)
+class NativeCommand:
+    """How a service runs on the desk, outside a container."""
+
+    argv: tuple[str, ...]
+    folder: str
+    """Where it starts, relative to the spec."""
+    watch: tuple[str, ...]
+    """Files and folders, relative to the spec; a change restarts it."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """In place of those of its container, where the desk differs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service, resolved."""
 
@@ -206,6 +219,8 @@ class Service:
     """Proves it from outside, after its healthcheck."""
     login: str = ""
     """User and name of the password for a person at its pages."""
+    native: NativeCommand | None = None
+    """None: it runs in a container only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +320,8 @@ class Stack:
     prefix: str = ""
     is_protected: bool = False
     is_base: bool = False
+    native: tuple[Service, ...] = ()
+    """Services that run on the desk at present, as the spec has them."""
 
     def service(self, name: str) -> Service:
         """Return a service; `KeyError` when it does not exist."""

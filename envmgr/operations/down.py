@@ -77,20 +77,22 @@ def take_down(session: Session, stack: Stack, services: tuple[str, ...] = ()) ->
         chosen = tuple(container for container in containers if container.service in services)
         _remove(session, stack, chosen)
         return tuple(container.name for container in chosen)
-    if stack.services:
+    if session.project.declared.stack(stack.target).services:
         _compose_down(session, stack)
     _remove_networks(session, stack)
     return tuple(container.name for container in containers)
 
 
 def _compose_down(session: Session, stack: Stack) -> None:
-    files = tuple(Path(file) for file in session.compose_files(stack, uses_recipes=False))
+    # The document of all services, whichever run on the desk now: what they have in Docker goes too.
+    declared = session.project.declared.stack(stack.target)
+    files = tuple(Path(file) for file in session.compose_files(declared, uses_recipes=False))
     # Compose removes what its document has; a service that left it would hold the networks.
     remove_leftovers(session, stack)
     names = [container.name for container in session.observe().of(stack.compose_project)]
     if names:
         session.step(stack.target, f"stopping {', '.join(names)}")
-    patience = _SECONDS + max(service.stop_seconds for service in stack.services)
+    patience = _SECONDS + max(service.stop_seconds for service in declared.services)
     session.engine.compose_down(files, stack.compose_project, deadline=patience)
 
 

@@ -11,6 +11,8 @@ from envmgr.catalog.registry import INFRA, SERVICES
 from envmgr.errors import Problem, SpecError, UsageError
 from envmgr.model.plan import Place
 from envmgr.model.stack import Service, Stack, System
+from envmgr.native.sides import read_native
+from envmgr.native.stack import without_native
 from envmgr.planning.inputs import Locate, Written
 from envmgr.resolve.system import resolve
 from envmgr.spec.kinds import KindOptions
@@ -25,7 +27,10 @@ class Project:
     """A project's folder and everything that its spec says."""
 
     folder: Path
+    declared: System
+    """As the spec has it, every service in a container."""
     system: System
+    """As it is to run now: without the services on the desk."""
     recipes: Mapping[str, Recipe]
     recipes_folder: Path
     locate: Locate
@@ -58,13 +63,24 @@ class Project:
         self.services(stacks[0], services)
         return stacks, services
 
+    def with_native(self, target: str, names: tuple[str, ...]) -> Project:
+        """Return the project with exactly these services of a target on the desk."""
+        native = {stack.target: tuple(one.name for one in stack.native) for stack in self.system.environments}
+        return replace(self, system=_with_native(self.declared, {**native, target: names}))
+
     def services(self, stack: Stack, names: tuple[str, ...]) -> tuple[Service, ...]:
         """Return some services of a stack, all when none is named.
 
         Raises: `UsageError` for a service that the stack does not have.
         """
         known = [service.name for service in stack.services]
+        away = {service.name for service in stack.native} - set(known)
         for name in names:
+            if name in away:
+                raise UsageError(
+                    f"{name} of {stack.target} has no container: it runs on the desk",
+                    help=f"envmgr run {stack.target} {name}, or envmgr container {stack.target} {name}",
+                )
             if name not in known:
                 raise UsageError(
                     f"{stack.target} has no service {name}{_hint(name, known)}", help=f"known: {', '.join(known)}"
@@ -85,7 +101,15 @@ def open_project(file: Path) -> Project:
     folder = file.resolve().parent
     recipes_folder = folder / loaded.spec.images.recipes
     recipes = read_recipes(recipes_folder)
-    return Project(folder, _resolve(loaded, recipes, file), recipes, recipes_folder, _locate_in(loaded, str(file)))
+    declared = _resolve(loaded, recipes, file)
+    native = {stack.target: read_native(folder, stack.target) for stack in declared.environments}
+    system = _with_native(declared, native)
+    return Project(folder, declared, system, recipes, recipes_folder, _locate_in(loaded, str(file)))
+
+
+def _with_native(declared: System, native: Mapping[str, tuple[str, ...]]) -> System:
+    environments = (without_native(stack, native.get(stack.target, ())) for stack in declared.environments)
+    return replace(declared, environments=tuple(environments))
 
 
 def _locate_in(loaded: LoadedSpec, file: str) -> Locate:

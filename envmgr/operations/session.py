@@ -63,14 +63,15 @@ class Session:
 
         Raises: `StaleError` when one is missing.
         """
-        folder = self.project.folder / layout.COMPOSE
+        written = layout.native_folder(stack.target) if stack.native else layout.COMPOSE
+        folder = self.project.folder / written
         names = [layout.compose_file(stack.target)]
         substitutes = self.project.system.substitutes
         if uses_recipes and any(service.image.reference in substitutes for service in stack.services):
             names.append(layout.substitutes_file(stack.target))
         for name in names:
             if not (folder / name).is_file():
-                missing = f"{layout.COMPOSE}/{name} is missing"
+                missing = f"{written}/{name} is missing"
                 raise StaleError(missing, state="Nothing was changed.", help="envmgr render")
         return tuple(str(folder / name) for name in names)
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from envmgr import layout
 from envmgr.engine.protocol import EventStream, Recreate
 from envmgr.errors import EngineError
 from envmgr.health.wait import Waiter
@@ -131,7 +132,12 @@ def _compose_up(session: Session, stack: Stack, names: tuple[str, ...], mode: Re
     deadline = _COMPOSE_SECONDS + max(stack.service(name).stop_seconds for name in names)
     try:
         session.engine.compose_up(
-            tuple(Path(file) for file in files), stack.compose_project, names, deadline=deadline, recreate=mode
+            tuple(Path(file) for file in files),
+            stack.compose_project,
+            names,
+            deadline=deadline,
+            recreate=mode,
+            folder=session.project.folder / layout.COMPOSE,
         )
     except EngineError as error:
         raise refused(session, stack, error) from error

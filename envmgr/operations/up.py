@@ -22,6 +22,7 @@ from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
 from envmgr.operations.ownership import is_inside, own, refuse_lost
 from envmgr.operations.plan import Selected, propose
+from envmgr.operations.rendering import write_native_documents
 from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.start import Started, remove, start, without
 from envmgr.operations.values import Values, gather
@@ -73,13 +74,17 @@ def up(session: Session, names: tuple[str, ...], options: UpOptions, agree: Agre
     Raises: `SpecError`, `StaleError`, `LockedError`, `PreflightError`, `EngineError`, `NotHealthyError`, and what
     `agree` raises; the error says what state things are in.
     """
+    chosen, services = session.project.choose(names)
+    selected = {stack.target: session.project.services(stack, services) for stack in chosen}
+    return up_selected(session, selected, options, agree, f"envmgr up {' '.join(names)}")
+
+
+def up_selected(session: Session, selected: Selected, options: UpOptions, agree: Agree, again: str) -> UpResult:
+    """Do the same for services that are known; `again` is the command to type when it was interrupted."""
     began = time.monotonic()
-    project = session.project
-    chosen, services = project.choose(names)
-    selected = {stack.target: project.services(stack, services) for stack in chosen}
-    environments = tuple(stack for stack in chosen if not stack.is_base)
-    stacks = (project.system.base, *environments)
-    again = f"envmgr up {' '.join(names)}"
+    system = session.project.system
+    environments = tuple(stack for stack in system.environments if stack.target in selected)
+    stacks = (system.base, *environments)
     with session.locks.acquire_all(tuple(s.target for s in environments)), interruptible(session, stacks, again):
         ground = _lay_ground(session, stacks, selected, options, agree)
         started = [ground.base]
@@ -173,9 +178,12 @@ def _tell(session: Session, plan: Plan) -> None:
 
 def _write_documents(session: Session) -> None:
     project = session.project
-    changes = write(project.folder / layout.COMPOSE, render(project.system, project.folder))
+    changes = write(project.folder / layout.COMPOSE, render(project.declared, project.folder))
     if changes:
         session.note("", f"rendered {layout.COMPOSE}/: {', '.join(change.path for change in changes)}")
+    for stack in project.system.environments:
+        if stack.native:
+            write_native_documents(project, stack)
 
 
 def _bring_up(session: Session, stack: Stack, services: tuple[Service, ...], ground: _Ground) -> Started:

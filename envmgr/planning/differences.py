@@ -28,6 +28,8 @@ class Differences:
 
 def differences(question: Question, stack: Stack, service: Service, container: Container) -> Differences:
     """Compare one container with what is wanted of it."""
+    if (move := _move(service, container)) is not None:
+        return Differences((move,))
     wanted = question.wanted[stack.target][service.name]
     labelled = tuple(_labelled(service, container, wanted))
     is_same = (
@@ -45,6 +47,14 @@ def differences(question: Question, stack: Stack, service: Service, container: C
         return Differences(tuple(Cause(*one) for one in dict.fromkeys(found)), is_drift=bool(found))
     causes = (Cause(*one, place_of(stack, service, one, question.locate)) for one in dict.fromkeys(found))
     return Differences(tuple(causes))
+
+
+def _move(service: Service, container: Container) -> Cause | None:
+    """Return the one cause when a service moves between its container and the desk: everything else follows from it."""
+    have, want = (kind == naming.KIND_NATIVE for kind in (container.labels.get(naming.LABEL_KIND), service.kind))
+    if have == want:
+        return None
+    return Cause("side", *(("native", "container") if have else ("container", "native")))
 
 
 def visited_networks(question: Question, stack: Stack) -> frozenset[str]:

@@ -25,9 +25,12 @@ class Leftover:
 def leftovers(stack: Stack, observed: Observed) -> tuple[Leftover, ...]:
     """Return what is to be removed of a stack's containers; nothing that envmgr did not make is among them."""
     known = {service.name for service in stack.services}
+    away = {service.name for service in stack.native}
     found = []
     for container in observed.of(stack.compose_project):
-        if container.service not in known:
+        if container.service in away - known:
+            found.append(Leftover(container, f"{container.service} goes to the desk", True))
+        elif container.service not in known:
             found.append(Leftover(container, f"the spec no longer has {container.service}", True))
         elif _HALF_REPLACED.fullmatch(container.name):
             found.append(Leftover(container, "left by a command that was cut short", False))

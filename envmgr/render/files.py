@@ -34,6 +34,17 @@ def render(system: System, project_folder: Path) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
+def render_stack(stack: Stack, substituted: Mapping[str, str], project_folder: Path) -> dict[str, str]:
+    """Render the documents of one stack, whose configuration files lie where the whole system has them."""
+    configs = _configs(stack, project_folder)
+    hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
+    files = {layout.compose_file(stack.target): _document(documents.document(stack, hashes), (), project_folder)}
+    instead = documents.substitutes(stack, substituted)
+    if instead is not None:
+        files[layout.substitutes_file(stack.target)] = _document(instead, (), project_folder)
+    return files
+
+
 def service_labels(stack: Stack, project_folder: Path) -> dict[str, dict[str, str]]:
     """Return the labels that each service's containers should carry."""
     configs = _configs(stack, project_folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from envmgr.model.stack import (
     Condition,
     Dependency,
     Image,
+    NativeCommand,
     Publication,
     Resources,
     Service,
@@ -70,8 +72,25 @@ def app_service(
         uses=tuple(server.name for server in used if server.target == naming.INFRA),
         aliases=(naming.alias(declared.name, environment.name),) if draft.target_port else (),
         gpus=table.gpus,
+        native=_native(spec, declared, draft),
         places=_places(environment, declared),
     ), draft
+
+
+def _native(spec: Spec, declared: ServiceSpec, draft: Draft) -> NativeCommand | None:
+    """Return how a service runs on the desk; what is only an image does not."""
+    table = declared.table
+    command = table.native.command or (draft.desk.command if draft.desk else draft.command)
+    if not command or (table.build is None and table.native.command is None):
+        return None
+    folder = table.native.folder or (spec.builds[table.build].context if table.build else ".")
+    watch = (".",) if table.native.watch is None else table.native.watch
+    return NativeCommand(
+        argv=command,
+        folder=folder,
+        watch=tuple(posixpath.normpath(posixpath.join(folder, path)) for path in watch),
+        variables=draft.desk.variables if draft.desk else {},
+    )
 
 
 def draft_service(spec: Spec, environment: EnvironmentSpec, declared: ServiceSpec) -> Draft:

@@ -211,6 +211,17 @@ class InfraTable(CommonTable):
     """Other services of the base that it works with."""
 
 
+class NativeTable(Strict):
+    """`[services.NAME.native]`: how the service runs on the desk, outside a container."""
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Program and arguments, no shell reads them; what its kind runs when left out."""
+    folder: str | None = None
+    """Where it starts, relative to the spec; its build's context when left out."""
+    watch: tuple[str, ...] | None = None
+    """Files and folders, relative to `folder`, whose changes restart it; the whole folder when left out."""
+
+
 class ServiceTable(CommonTable):
     """`[services.NAME]`: a service of the application, one per environment."""
 
@@ -233,6 +244,7 @@ class ServiceTable(CommonTable):
     egress: bool = False
     """May reach the outside."""
     secrets_as: Literal["files", "variables"] = "files"
+    native: NativeTable = NativeTable()
 
 
 class EnvironmentTable(Strict):

@@ -273,6 +273,7 @@ class FakeEngine(World):
         deadline: float,
         scales: Mapping[str, int] | None = None,
         recreate: Recreate = Recreate.CHANGED,
+        folder: Path | None = None,
     ) -> None:
         """Create and start services."""
         self.admit("compose_up", compose_project, services)
