@@ -55,7 +55,9 @@ def container(file: str, target: str, services: tuple[str, ...], build: bool, ye
     from envmgr.report.results import write_up
 
     with session(file, as_json=as_json) as one:
-        result = to_container(one, target, services, UpOptions(build), agreement(yes=yes, as_json=as_json))
+        result = to_container(
+            one, target, services, UpOptions(build, trusts_base=True), agreement(yes=yes, as_json=as_json)
+        )
     write_up(result, as_json=as_json)
 
 

@@ -26,7 +26,16 @@ def to_native(session: Session, target: str, names: tuple[str, ...], agree: Agre
     chosen = _on_desk(session, declared, names)
     _refuse_unreachable(session, declared, chosen)
     away = {service.name for service in (*session.project.system.stack(target).native, *chosen)}
-    return _move(session, declared, away, {service.name for service in chosen}, agree, "native", names, UpOptions())
+    return _move(
+        session,
+        declared,
+        away,
+        {service.name for service in chosen},
+        agree,
+        "native",
+        names,
+        UpOptions(trusts_base=True),
+    )
 
 
 def to_container(

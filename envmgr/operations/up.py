@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from envmgr import layout, naming
 from envmgr.engine.ports import holder_of, is_free
 from envmgr.errors import EngineError, PreflightError, UsageError
+from envmgr.health.verdict import judge
 from envmgr.model.observed import Observed
 from envmgr.model.plan import Plan, Step
 from envmgr.model.result import UpResult
@@ -42,6 +44,8 @@ class UpOptions:
     """Build the project's own images anew when their source has changed."""
     images: Source | None = None
     new_secrets: bool = False
+    trusts_base: bool = False
+    """The engine's own word that the base is healthy will do, where nothing of it changes: for a quick switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ def _lay_ground(
         ensure_images(session, stacks, source, build=options.build)
         started = bring_base_up(
             session,
-            selected.get(base.target, base.services),
+            _to_prove(session, selected.get(base.target, base.services), plan, options),
             values[base.target],
             source,
             plan.of(base.target),
@@ -122,6 +126,16 @@ def _lay_ground(
                 refuse_lost(session, stack, values[stack.target])
         owned = {stack.target: own(session, stack, values[stack.target]) for stack in environments}
     return _Ground(owned, plan, source, started)
+
+
+def _to_prove(session: Session, services: tuple[Service, ...], plan: Plan, options: UpOptions) -> tuple[Service, ...]:
+    """Return the services of the base to bring up and to probe."""
+    base = session.project.system.base
+    if not options.trusts_base or plan.of(base.target):
+        return services
+    observed, now = session.observe(), datetime.now(UTC)
+    judged = [judge(service, observed.of(base.compose_project, service.name), now)[0] for service in services]
+    return () if all(verdict.is_good for verdict in judged) else services
 
 
 def _agreed(
