@@ -77,11 +77,13 @@ def run(file: str, target: str, service: str, command: tuple[str, ...]) -> None:
     envmgr run dev worker
     envmgr run dev app -- python -m pdb -m chatbot
     """
-    from envmgr.operations.run import run as operate
+    from envmgr.operations.run import prepare, supervise
 
     with session(file) as one:
-        code = operate(one, target, service, command, agreement(yes=False, as_json=False))
-    sys.exit(code)
+        prepared = prepare(one, target, service, command, agreement(yes=False, as_json=False))
+    for program in prepared[-1:]:
+        click.echo(f"{program.program.title}: {' '.join(program.program.argv)}", err=True)
+    sys.exit(supervise(one.project.folder, prepared, lambda text: click.echo(f"envmgr: {text}", err=True)))
 
 
 @click.command()

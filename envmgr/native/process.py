@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import subprocess
@@ -13,12 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from envmgr.native.relay import Relay
-from envmgr.native.terminal import Output, Terminal
-from envmgr.native.watch import Watch
+import psutil  # type: ignore[import-untyped]
 
-_BY_CTRL_C = (0, -signal.SIGINT, 128 + signal.SIGINT)
-"""How programs end that were asked to, or are done."""
+from envmgr.native.relay import Relay
+from envmgr.native.terminal import Output
+from envmgr.native.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,8 @@ class Supervisor:
     ) -> None:
         self._program, self._descriptor, self._started, self._say = program, descriptor, started, say
         self._events: queue.Queue[_Changed | _Ended] = queue.Queue()
-        self._terminal = Terminal(sys.stdin, sys.stdout)
+        # On a terminal the program is in front with us: Ctrl-C reaches it by itself, and a debugger has the keyboard.
+        self._shares_terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self._output = Output(log, sys.stdout)
         self._child: subprocess.Popen[bytes] | None = None
         self._relays: list[Relay] = []
@@ -74,6 +73,8 @@ class Supervisor:
             self._start()
             return self._attend()
         except KeyboardInterrupt:
+            with suppress(KeyboardInterrupt):
+                self._stop(is_asked=self._shares_terminal)
             return 128 + signal.SIGINT
         finally:
             watch.close()
@@ -89,9 +90,8 @@ class Supervisor:
                     self._start()
                 case _Ended(pid, code) if self._child is not None and pid == self._child.pid:
                     self._close_relays()
-                    self._terminal.take_back()
-                    if code in _BY_CTRL_C or not self._program.watch:
-                        return max(code, 0) if code >= 0 else 128 - code
+                    if code == 0 or not self._program.watch:
+                        return code if code >= 0 else 128 - code
                     self._say(f"{self._program.title} ended with {_outcome(code)}; a change restarts it, Ctrl-C ends")
 
     def _start(self) -> None:
@@ -100,15 +100,14 @@ class Supervisor:
             program.argv,
             cwd=program.folder,
             env=dict(program.variables),
-            stdin=self._terminal.stdin,
+            stdin=None if self._shares_terminal else subprocess.DEVNULL,
             stdout=self._output.open(),
             stderr=subprocess.STDOUT,
             pass_fds=(self._descriptor,),
-            process_group=0,
+            process_group=None if self._shares_terminal else 0,
         )
         self._child = child
         self._output.pump()
-        self._terminal.hand_over(child.pid)
         self._started(child.pid)
         self._relays = [Relay(address, port) for address, port in program.relays]
         for relay in self._relays:
@@ -118,21 +117,22 @@ class Supervisor:
     def _wait_for(self, child: subprocess.Popen[bytes]) -> None:
         self._events.put(_Ended(child.pid, child.wait()))
 
-    def _stop(self) -> None:
-        """End the program and all that it has started: asked first, then killed."""
+    def _stop(self, *, is_asked: bool = False) -> None:
+        """End the program and all that it has started: asked first, unless Ctrl-C has, then killed."""
         self._close_relays()
-        child = self._child
+        child, self._child = self._child, None
         if child is None:
             return
-        self._child = None
-        self._terminal.take_back()
-        _signal(child.pid, signal.SIGTERM)
+        family = _family(child.pid)
+        if not is_asked:
+            _signal(family[:1], signal.SIGTERM)
         try:
             child.wait(self._program.stop_seconds)
         except subprocess.TimeoutExpired:
             self._say(f"{self._program.title} did not end within {self._program.stop_seconds:g} s and is killed")
-        _signal(child.pid, signal.SIGKILL)
-        child.wait()
+        finally:
+            _signal(family, signal.SIGKILL)
+            child.wait()
 
     def _close_relays(self) -> None:
         for relay in self._relays:
@@ -140,9 +140,18 @@ class Supervisor:
         self._relays = []
 
 
-def _signal(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+def _family(pid: int) -> list[psutil.Process]:
+    """Return a process, the first, and all that descend from it now."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.Error):  # it has ended; psutil compares start times, so never a stranger of its number
+            process.send_signal(number)
 
 
 def _outcome(code: int) -> str:

@@ -1,50 +1,17 @@
-"""The terminal of a supervised program: it has the keyboard, and what it prints is shown and kept."""
+"""What a supervised program prints: shown as it comes, on a terminal of its own where we have one, and kept."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 _LONGEST_LOG = 10 * 1024**2
 """Bytes; what is older is kept once, as NAME.log.1."""
-
-
-class Terminal:
-    """Gives a program the keyboard, so that Ctrl-C and a debugger's prompt are its own, and takes it back."""
-
-    def __init__(self, stdin: IO[Any], stdout: IO[Any]) -> None:
-        self._descriptor = stdin.fileno() if stdin.isatty() and stdout.isatty() else None
-
-    @property
-    def stdin(self) -> int | None:
-        """What the program reads: the terminal, else nothing."""
-        return subprocess.DEVNULL if self._descriptor is None else None
-
-    def hand_over(self, group: int) -> None:
-        """Make a process group the one that the keyboard speaks to."""
-        self._front(group)
-
-    def take_back(self) -> None:
-        """Make it ours again."""
-        self._front(os.getpgrp())
-
-    def _front(self, group: int) -> None:
-        if self._descriptor is None:
-            return
-        # Who is not in front and changes that is stopped, unless it ignores this signal.
-        before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        try:
-            with suppress(OSError):  # it has ended already
-                os.tcsetpgrp(self._descriptor, group)
-        finally:
-            signal.signal(signal.SIGTTOU, before)
 
 
 class Output:

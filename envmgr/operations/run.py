@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envmgr import layout
@@ -22,35 +22,67 @@ from envmgr.operations.session import Session
 from envmgr.operations.up import Agree, refuse_to_disturb
 from envmgr.operations.values import gather
 
+Say = Callable[[str], None]
+
 _ALL = "all.services"
 """Folder of the secret files that no single service is asked for; no service has a name with a dot."""
+_BY_CTRL_C = 130
 _PATIENCE = 10
 """Seconds for a program on the desk to end, however long its container may take."""
 
 
-def run(
-    session: Session, target: str, name: str, command: tuple[str, ...] = (), agree: Agree = refuse_to_disturb
-) -> int:
-    """Run a service, or another command in its place, until it is done; return its exit code, 130 after Ctrl-C.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is to be run on the desk for one service."""
 
-    The service goes to the desk first; jobs that it comes after and that are on the desk too are run before it.
+    target: str
+    service: str
+    is_job: bool
+    program: DeskProgram
+
+
+def prepare(
+    session: Session, target: str, name: str, command: tuple[str, ...] = (), agree: Agree = refuse_to_disturb
+) -> tuple[Prepared, ...]:
+    """Give a service to the desk and return what to run: the jobs there that it comes after, and itself the last.
+
+    `command` is run in its place.
 
     Raises: `UsageError`, `LockedError` when it runs already, and what `to_native` raises.
     """
     declared = environment(session, target)
     (service,) = session.project.services(declared, (name,))
-    with_command = _with_command(service, command)
     take(session.project.folder, target, name).close()
     to_native(session, target, (name,), agree)
-    for job in _jobs_before(session, declared, service):
-        code = _run(session, declared, job)
-        if code:
+    chosen = (*_jobs_before(session, declared, service), _with_command(service, command))
+    return tuple(
+        Prepared(target, one.name, one.is_job, _program(session, declared, one, _deliver(session, declared, one)))
+        for one in chosen
+    )
+
+
+def supervise(folder: Path, prepared: tuple[Prepared, ...], say: Say) -> int:
+    """Run what was prepared until the last is done; return its exit code, 130 after Ctrl-C.
+
+    Raises: `EnvmgrError` when a job fails, `LockedError` when a service runs already.
+    """
+    code = 0
+    for one in prepared:
+        slot = take(folder, one.target, one.service)
+        try:
+            log = log_file(folder, one.target, one.service)
+            code = Supervisor(one.program, log, slot.descriptor, slot.tell, say).run()
+        finally:
+            slot.close()
+        if code == _BY_CTRL_C:
+            return code
+        if code and one is not prepared[-1]:
             raise EnvmgrError(
-                f"{job.name} of {target} ended with code {code}",
-                state=f"{name} was not started.",
-                help=f"envmgr run {target} {job.name}",
+                f"{one.service} of {one.target} ended with code {code}",
+                state=f"{prepared[-1].service} was not started.",
+                help=f"envmgr run {one.target} {one.service}",
             )
-    return _run(session, declared, with_command)
+    return code
 
 
 def variables(session: Session, target: str, name: str, *, on_desk: bool) -> tuple[DeskVariables, Path]:
@@ -88,29 +120,10 @@ def _jobs_before(session: Session, declared: Stack, service: Service) -> tuple[S
     return tuple(one for one in wanted if one.is_job and one.name in away and one.native is not None)
 
 
-def _run(session: Session, declared: Stack, service: Service) -> int:
-    folder, target = session.project.folder, declared.target
-    slot = take(folder, target, service.name)
-    try:
-        given, files = _deliver(session, declared, service)
-        program = _program(session, declared, service, given.with_files(files))
-        session.step(target, f"{service.name} on the desk: {' '.join(program.argv)}")
-        supervisor = Supervisor(
-            program,
-            log_file(folder, target, service.name),
-            slot.descriptor,
-            slot.tell,
-            lambda text: session.note(target, text),
-        )
-        return supervisor.run()
-    finally:
-        slot.close()
-
-
-def _deliver(session: Session, declared: Stack, service: Service) -> tuple[DeskVariables, Path]:
+def _deliver(session: Session, declared: Stack, service: Service) -> dict[str, str]:
     plain = _values(session, declared)
     given = desk_variables(service, plain, desk_loopback(session, declared), session.vault.fill)
-    return given, _write_files(session, declared.target, service.name, given)
+    return given.with_files(_write_files(session, declared.target, service.name, given))
 
 
 def _values(session: Session, declared: Stack) -> dict[str, str]:
