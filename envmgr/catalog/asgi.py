@@ -51,5 +51,6 @@ class Asgi:
             target_port=options.container_port,
             variables={"WEB_CONCURRENCY": str(application.workers)},
             metrics=metrics(options),
+            is_python=True,
             desk=Desk(("uvicorn", options.app, "--host", "127.0.0.1", "--port", port, *level)),
         )

@@ -75,6 +75,7 @@ class CeleryWorker:
             # A ping starts an interpreter and imports Celery: seldom, and with time to do it on a busy host.
             healthcheck=Healthcheck(("CMD-SHELL", ping), interval=60, timeout=30, start_interval=2),
             probe=CommandProbe(application.command("/bin/sh", "-c", ping, timeout=45)),
+            is_python=True,
         )
 
 
@@ -121,6 +122,7 @@ class CeleryBeat:
             ),
             healthcheck=Healthcheck(fresh, interval=60, start_interval=1),
             probe=CommandProbe(application.command(*fresh[1:])),
+            is_python=True,
         )
 
 
@@ -171,6 +173,7 @@ class Flower:
             # Like its health path, without a password.
             metrics=Metrics(_FLOWER_PORT),
             login=f"{options.login}, {password.name}",
+            is_python=True,
             desk=Desk(_flower_on_desk(application)),
             secrets=(SecretMount("FLOWER_BASIC_AUTH", (f"{options.login}:", password)),),
             configs=(

@@ -188,6 +188,8 @@ class Draft:
     """A service of the base that reaches into every environment's network, as a door or a monitor does."""
     egress: bool = False
     """It cannot work without a way to the outside."""
+    is_python: bool = False
+    """Its image has Python, which can run what restarts it on a change."""
     desk: Desk | None = None
     """None: outside a container it runs as inside one, as far as the spec gives it a command."""
 

@@ -57,6 +57,7 @@ class Wsgi:
                 "XDG_RUNTIME_DIR": "/tmp",  # noqa: S108 - a path inside the container
             },
             metrics=metrics(options),
+            is_python=True,
             desk=Desk(_on_desk(application)),
         )
 

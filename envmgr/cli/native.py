@@ -29,11 +29,11 @@ def native(file: str, target: str, services: tuple[str, ...], yes: bool, as_json
     envmgr native dev app        one service
     """
     from envmgr.operations.native import to_native
-    from envmgr.report.results import write_up
+    from envmgr.report.native import write_sides
 
     with session(file, as_json=as_json) as one:
         result = to_native(one, target, services, agreement(yes=yes, as_json=as_json))
-    write_up(result, as_json=as_json)
+    write_sides(result, as_json=as_json)
 
 
 @click.command()
@@ -52,13 +52,13 @@ def container(file: str, target: str, services: tuple[str, ...], build: bool, ye
     """
     from envmgr.operations.native import to_container
     from envmgr.operations.up import UpOptions
-    from envmgr.report.results import write_up
+    from envmgr.report.native import write_sides
 
     with session(file, as_json=as_json) as one:
         result = to_container(
             one, target, services, UpOptions(build, trusts_base=True), agreement(yes=yes, as_json=as_json)
         )
-    write_up(result, as_json=as_json)
+    write_sides(result, as_json=as_json)
 
 
 # What follows the service belongs to the program.

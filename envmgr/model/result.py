@@ -31,6 +31,22 @@ class UpResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SidesResult:
+    """On which side each service of an environment is, after some have moved."""
+
+    target: str
+    native: tuple[str, ...]
+    """On the desk."""
+    container: tuple[str, ...]
+    """In containers."""
+    stopped: tuple[str, ...]
+    """On the desk, and nothing runs them."""
+    addresses: tuple[Address, ...]
+    """Where the servers and containers listen on the host."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class DownResult:
     """Stacks that were taken down."""
 

@@ -60,6 +60,15 @@ class VolumeMount:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceMount:
+    """A folder of the project's source, bound read-only over what the image has there."""
+
+    path: str
+    """Relative to the spec."""
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigMount:
     """A rendered file, mounted read-only."""
 
@@ -192,6 +201,7 @@ class Service:
     """Variables that hold a secret because the spec says so; they reach the service's env file only."""
     secrets: tuple[SecretMount, ...] = ()
     configs: tuple[ConfigMount, ...] = ()
+    sources: tuple[SourceMount, ...] = ()
     ports: tuple[Publication, ...] = ()
     volumes: tuple[VolumeMount, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = (Tmpfs("/tmp"),)  # noqa: S108 - a path inside the container

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
+from envmgr import naming
 from envmgr.health.probe import Prober
 from envmgr.health.verdict import judge
 from envmgr.model.health import Verdict
 from envmgr.model.observed import Observed
 from envmgr.model.result import HealthResult, ProbeReport
 from envmgr.model.stack import CommandProbe, Grant, Service, Stack
+from envmgr.operations.desk import ask_desk, on_desk
 from envmgr.operations.session import Session
 from envmgr.operations.values import vault_of
 
@@ -26,7 +29,7 @@ def health(session: Session, targets: tuple[str, ...]) -> HealthResult:
     stacks = session.project.stacks(targets) if targets else _present(session, observed)
     vault_of(session, session.project.system.stacks)
     prober = session.prober(observed)
-    asked = [ask for stack in stacks for ask in _questions(stack, observed, prober)]
+    asked = [ask for stack in stacks for ask in _questions(session.project.folder, stack, observed, prober)]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         reports = tuple(pool.map(lambda ask: ask(), asked))
     return HealthResult(reports, time.monotonic() - began)
@@ -36,16 +39,24 @@ def _present(session: Session, observed: Observed) -> tuple[Stack, ...]:
     return tuple(s for s in session.project.system.stacks if observed.of(s.compose_project))
 
 
-def _questions(stack: Stack, observed: Observed, prober: Prober) -> list[Callable[[], ProbeReport]]:
+def _questions(folder: Path, stack: Stack, observed: Observed, prober: Prober) -> list[Callable[[], ProbeReport]]:
     def service_question(service: Service) -> Callable[[], ProbeReport]:
         return lambda: _ask_service(stack, service, observed, prober)
+
+    def desk_question(service: Service) -> Callable[[], ProbeReport]:
+        return lambda: _ask_desk(folder, stack, service, prober)
 
     def grant_question(grant: Grant) -> Callable[[], ProbeReport]:
         return lambda: _ask_grant(stack, grant, prober)
 
     # An environment that is down owns its databases all the same, and asks nothing of them.
     grants = stack.grants if observed.of(stack.compose_project) else ()
-    return [*(service_question(s) for s in stack.services), *(grant_question(g) for g in grants)]
+    inside = (s for s in stack.services if s.kind != naming.KIND_NATIVE)
+    return [
+        *(service_question(s) for s in inside),
+        *(desk_question(s) for s in on_desk(stack)),
+        *(grant_question(g) for g in grants),
+    ]
 
 
 def _ask_service(stack: Stack, service: Service, observed: Observed, prober: Prober) -> ProbeReport:
@@ -57,6 +68,12 @@ def _ask_service(stack: Stack, service: Service, observed: Observed, prober: Pro
         if not result.is_good:
             verdict, reason = Verdict.UNHEALTHY, result.message
     return ProbeReport(stack.target, service.name, service.kind, verdict.value, verdict.is_good, reason, latency)
+
+
+def _ask_desk(folder: Path, stack: Stack, service: Service, prober: Prober) -> ProbeReport:
+    verdict, reason, latency = ask_desk(folder, stack, service, prober.run)
+    what = f"{service.kind} on the desk"
+    return ProbeReport(stack.target, service.name, what, verdict.value, verdict.is_good, reason, latency)
 
 
 def _ask_grant(stack: Stack, grant: Grant, prober: Prober) -> ProbeReport:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from envmgr.errors import LockedError, SpecError, UsageError
 from envmgr.model.plan import Plan
-from envmgr.model.result import UpResult
+from envmgr.model.result import SidesResult
 from envmgr.model.stack import Service, Stack
 from envmgr.native.loopback import Loopback
 from envmgr.native.running import running
 from envmgr.native.sides import write_native
 from envmgr.native.variables import unreachable
+from envmgr.operations.desk import desk_faults
 from envmgr.operations.session import Session
 from envmgr.operations.up import Agree, UpOptions, refuse_to_disturb, up_selected
 
 
-def to_native(session: Session, target: str, names: tuple[str, ...], agree: Agree = refuse_to_disturb) -> UpResult:
+def to_native(session: Session, target: str, names: tuple[str, ...], agree: Agree = refuse_to_disturb) -> SidesResult:
     """Give services to the desk, all that can run there when none is named; the base comes up when it is down.
 
     Their containers stop; others reach a service on the desk under its old name and port.
@@ -40,7 +41,7 @@ def to_native(session: Session, target: str, names: tuple[str, ...], agree: Agre
 
 def to_container(
     session: Session, target: str, names: tuple[str, ...], options: UpOptions, agree: Agree = refuse_to_disturb
-) -> UpResult:
+) -> SidesResult:
     """Bring services back into their containers, all when none is named.
 
     Raises: `LockedError` while one of them runs on the desk, and what `up` raises.
@@ -114,7 +115,7 @@ def _move(
     command: str,
     names: tuple[str, ...],
     options: UpOptions,
-) -> UpResult:
+) -> SidesResult:
     """Bring the environment to its new shape; the wish is kept from the moment on that it is agreed to."""
     kept = tuple(service.name for service in declared.services if service.name in away)
     session.project = session.project.with_native(declared.target, kept)
@@ -126,4 +127,12 @@ def _move(
 
     selected = {declared.target: tuple(service for service in stack.services if service.name in moved)}
     again = " ".join(("envmgr", command, declared.target, *names))
-    return up_selected(session, selected, options, agreed, again)
+    done = up_selected(session, selected, options, agreed, again)
+    return SidesResult(
+        target=stack.target,
+        native=kept,
+        container=tuple(service.name for service in declared.services if service.name not in away),
+        stopped=tuple(fault.service for fault in desk_faults(session.project.folder, stack)),
+        addresses=done.addresses,
+        seconds=done.seconds,
+    )

@@ -135,16 +135,8 @@ def _confinement(service: Service) -> Document:
 
 
 def _attachments(stack: Stack, service: Service) -> Document:
-    binds = [
-        {
-            "type": "bind",
-            "source": f"./{config.path}",
-            "target": config.target,
-            "read_only": True,
-            "bind": {"create_host_path": False},
-        }
-        for config in service.configs
-    ]
+    binds = [_bound(f"./{config.path}", config.target) for config in service.configs]
+    binds += [_bound(f"{_UP}/{source.path}", source.target) for source in service.sources]
     volumes = [{"type": "volume", "source": m.volume, "target": m.target} for m in service.volumes]
     return {
         "secrets": [{"source": _secret_key(service, m.name), "target": m.name} for m in service.secrets],
@@ -153,6 +145,16 @@ def _attachments(stack: Stack, service: Service) -> Document:
         "ports": [_port(port) for port in service.ports],
         # With it, Docker asks nobody outside for a name without a dot: an environment that is down has no address.
         "dns_opt": ["ndots:1"] if service.faces_environments else [],
+    }
+
+
+def _bound(source: str, target: str) -> Document:
+    return {
+        "type": "bind",
+        "source": source,
+        "target": target,
+        "read_only": True,
+        "bind": {"create_host_path": False},
     }
 
 

@@ -41,10 +41,11 @@ def write_up(result: UpResult, *, as_json: bool, verb: str = "up") -> None:
     what = count(len(result.services), "service") + " healthy"
     changes = "nothing to change" if result.changed == 0 else f"{result.changed} started"
     sys.stdout.write(f"{', '.join(result.targets)} {verb}: {what}, {changes}, {result.seconds:.1f} s\n")
-    _write_addresses(result.addresses)
+    write_addresses(result.addresses)
 
 
-def _write_addresses(addresses: tuple[Address, ...]) -> None:
+def write_addresses(addresses: tuple[Address, ...]) -> None:
+    """Print where services listen on the host."""
     rows = [(f"  {a.target}", a.service, a.url, f"login: {a.login}" if a.login else "") for a in addresses]
     write_table(("", "", "", ""), rows)
 

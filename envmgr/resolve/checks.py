@@ -25,7 +25,7 @@ def check(spec: Spec) -> tuple[Problem, ...]:
         problems += _passwords(spec, bindings)
         problems += _servers(spec, environment)
         problems += _refused(spec, environment)
-        problems += _routes(environment)
+        problems += (*_routes(environment), *_reload(environment))
         for service in environment.services.values():
             draft = draft_service(spec, environment, service)
             problems += (*_program(service), *_port(environment, service, draft), *_alone(service))
@@ -35,6 +35,15 @@ def check(spec: Spec) -> tuple[Problem, ...]:
 
 
 # ---- servers
+
+
+def _reload(environment: EnvironmentSpec) -> Iterable[Problem]:
+    if environment.table.reload and environment.table.protected:
+        yield Problem(
+            "a protected environment runs what was built, not what lies on somebody's desk",
+            environment.places.get("reload", f"environments.{environment.name}.reload"),
+            hint="set reload = false here",
+        )
 
 
 def _base(spec: Spec) -> Iterable[Problem]:

@@ -20,6 +20,7 @@ from envmgr.model.stack import (
     Service,
     VolumeMount,
 )
+from envmgr.resolve.reload import reloading
 from envmgr.resolve.variables import Supply, supply
 from envmgr.spec.schema import (
     CommonTable,
@@ -62,6 +63,8 @@ def app_service(
     service = _supplied(service, supply(spec, environment, declared, bindings))
     ports = publications(draft, port, table.ports)
     leaves = table.egress or draft.egress or any(server.address for server in used)
+    if environment.table.reload:
+        service = reloading(spec, environment, declared, draft, service)
     return replace(
         service,
         replicas=table.replicas,

@@ -147,6 +147,8 @@ class BuildTable(Strict):
     context: str
     dockerfile: str = "Dockerfile"
     target: str | None = None
+    source: dict[str, ContainerPath] = Field(default_factory=dict)
+    """Folder below the context → where it lies in the image; an environment with `reload` shows today's there."""
 
 
 class VariableTable(Strict):
@@ -256,6 +258,8 @@ class EnvironmentTable(Strict):
     log_level: LogLevel = "INFO"
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     protected: bool = False
+    reload: bool = False
+    """Containers see the `source` of their build as it is on the desk, read-only, and restart on a change."""
     subnet: Annotated[str, AfterValidator(_block)] | None = None
     """The environment's /24; derived from its name when left out."""
     ports: dict[Name, Port] = Field(default_factory=dict)

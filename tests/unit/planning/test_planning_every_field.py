@@ -20,6 +20,8 @@ ELSEWHERE = {
     "service.ports": "as environment.ports",
     "service.routes": "of the door: its files are another service's",
     "service.gpus": "refused by a host without them: test_planning_services.py",
+    "service.native": "outside containers: tests of operations_native",
+    "environment.reload": "needs a source to build: test_resolve_reload.py",
     "environment.subnet": "a network that changes is refused: test_planning_refusals.py",
     "environment.hosts": "of the door: its files are another service's",
     "environment.infra": "as infra.mode",
