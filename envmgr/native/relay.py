@@ -9,6 +9,7 @@ import asyncio
 import socket
 import threading
 from contextlib import suppress
+from functools import partial
 
 _LOOPBACK = "127.0.0.1"
 _ASKS = 0.05
@@ -24,6 +25,7 @@ class Relay:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=f"relay {port}", daemon=True)
         self._closing = asyncio.Event()
+        self._sockets: set[socket.socket] = set()
 
     def open(self) -> None:
         """Begin as soon as the process listens: one that listens on every address itself is not hindered."""
@@ -40,9 +42,6 @@ class Relay:
         try:
             self._loop.run_until_complete(self._serve())
         finally:
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
 
     async def _serve(self) -> None:
@@ -52,30 +51,46 @@ class Relay:
         if self._closing.is_set():
             return
         try:
-            server = await asyncio.start_server(self._carry, self._address, self._port)
+            listener = socket.create_server((self._address, self._port))
         except OSError:
             return  # no such address here, or the process listens on it itself
-        async with server:
-            await self._closing.wait()
+        accepting = self._loop.create_task(self._accept(listener))
+        await self._closing.wait()
+        await self._drop(accepting)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            far_reader, far_writer = await asyncio.open_connection(_LOOPBACK, self._port)
-        except OSError:
-            writer.close()
-            return
-        await asyncio.gather(_pipe(reader, far_writer), _pipe(far_reader, writer))
+    async def _drop(self, accepting: asyncio.Task[None]) -> None:
+        tasks = asyncio.all_tasks(self._loop) - {asyncio.current_task(self._loop)}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait({accepting, *tasks})
+        for one in self._sockets:
+            one.close()
 
+    # Plain sockets, not asyncio's servers: one of those loses a connection that it accepts while it closes, and since
+    # Python 3.12 it waits for every client before it has closed.
+    async def _accept(self, listener: socket.socket) -> None:
+        with listener:
+            listener.setblocking(False)
+            while True:
+                near, _ = await self._loop.sock_accept(listener)
+                self._sockets.add(near)
+                conversation = self._loop.create_task(self._carry(near))
+                conversation.add_done_callback(partial(self._leave, near))
 
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while chunk := await reader.read(_CHUNK):
-            writer.write(chunk)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-            return
-    writer.close()
+    async def _carry(self, near: socket.socket) -> None:
+        with socket.socket() as far, suppress(OSError):  # who has gone ends the conversation
+            far.setblocking(False)
+            await self._loop.sock_connect(far, (_LOOPBACK, self._port))
+            await asyncio.gather(self._pipe(near, far), self._pipe(far, near))
+
+    async def _pipe(self, source: socket.socket, target: socket.socket) -> None:
+        while chunk := await self._loop.sock_recv(source, _CHUNK):
+            await self._loop.sock_sendall(target, chunk)
+        target.shutdown(socket.SHUT_WR)
+
+    def _leave(self, near: socket.socket, _: asyncio.Task[None]) -> None:
+        self._sockets.discard(near)
+        near.close()
 
 
 def _listens(port: int) -> bool:
