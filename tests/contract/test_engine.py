@@ -597,6 +597,19 @@ def test_later_documents_win(lab: Lab):
     assert lab.get("app").image == IMAGE
 
 
+def test_relative_paths_may_begin_elsewhere_than_beside_the_document(lab: Lab):
+    lab.has("app", env_file=[{"path": "here.env", "format": "raw"}])
+    lab.write()
+    (lab.folder / "here.env").write_text("WHERE=here\n")
+    apart = lab.folder / "apart" / "document.json"
+    apart.parent.mkdir()
+    lab.file.rename(apart)
+    with pytest.raises(EngineError, match=r"here\.env"):
+        lab.engine.compose_up((apart,), lab.compose_project, deadline=30)
+    lab.engine.compose_up((apart,), lab.compose_project, deadline=30, folder=lab.folder)
+    assert lab.get("app").settings.variables["WHERE"] == "here"
+
+
 # ---- the machine
 
 

@@ -17,9 +17,9 @@ from tests.fakes.world import HAS_HOLD, Held, HeldNetwork, World
 Document = Mapping[str, Any]
 
 
-def read(files: tuple[Path, ...], services: tuple[str, ...]) -> dict[str, Any]:
+def read(files: tuple[Path, ...], services: tuple[str, ...], folder: Path | None = None) -> dict[str, Any]:
     """Return the document; services that it does not have are refused."""
-    document = documents.load(files)
+    document = documents.load(files, folder)
     documents.check(document)
     for name in services:
         if name not in document["services"]:

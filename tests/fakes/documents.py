@@ -12,8 +12,8 @@ from envmgr.errors import EngineError
 from envmgr.model.observed import HostPort
 
 
-def load(files: tuple[Path, ...]) -> dict[str, Any]:
-    """Return the documents, later ones laid over earlier ones."""
+def load(files: tuple[Path, ...], folder: Path | None = None) -> dict[str, Any]:
+    """Return the documents, later ones laid over earlier ones; their paths begin in `folder`, or beside the first."""
     whole: dict[str, Any] = {"services": {}, "networks": {}, "volumes": {}}
     for file in files:
         document = _read(file)
@@ -22,7 +22,7 @@ def load(files: tuple[Path, ...]) -> dict[str, Any]:
                 whole[section][name] = {
                     **whole[section].get(name, {}),
                     **(entry or {}),
-                    "_folder": str(files[0].parent),
+                    "_folder": str(folder or files[0].parent),
                 }
     return whole
 

@@ -277,7 +277,7 @@ class FakeEngine(World):
     ) -> None:
         """Create and start services."""
         self.admit("compose_up", compose_project, services)
-        document = converge.read(files, services)
+        document = converge.read(files, services, folder)
         converge.up(self, document, compose_project, services or tuple(document["services"]), scales or {}, recreate)
 
     def compose_down(
