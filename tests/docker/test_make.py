@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.docker.conftest import ROOT, Chatbot, docker
+from tests.docker.conftest import ROOT, Chatbot, docker, eventually
 
 pytestmark = pytest.mark.docker
 
@@ -45,6 +46,33 @@ def test_infrastructure_health_and_status(chatbot: Chatbot) -> None:
     assert health.returncode == 0, health.stdout
     assert "PostgreSQL database prod_shia_chatbot" in health.stdout
     assert "prod up (3/3)" in make(chatbot, "docker-status").stdout
+
+
+def test_the_application_on_the_desk(chatbot: Chatbot) -> None:
+    subprocess.run([ROOT / "scripts/example.sh", sys.executable], cwd=ROOT, check=True, timeout=600)
+    folder = chatbot.sandbox.folder
+    packages = folder / "examples" / "chatbot" / ".venv"
+    packages.symlink_to(ROOT / "examples" / "chatbot" / ".venv")
+    try:
+        local = make(chatbot, "docker-local")
+        assert local.returncode == 0, local.stderr
+        assert "dev: migrate, app, worker, flower on the desk" in local.stdout
+        command = ["make", "--no-print-directory", f"VENV={Path(sys.executable).parents[1]}", "dev"]
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        eventually(lambda: _answers(chatbot.url("dev", "/health")), "the application answers", 90)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode not in (0, None)
+    finally:
+        packages.unlink()
+        assert make(chatbot, "docker-dev").returncode == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def test_docker_down_takes_dev_only(chatbot: Chatbot) -> None:

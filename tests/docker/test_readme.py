@@ -23,7 +23,12 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("$ ")
 ]
-RUN_ELSEWHERE = {"make docker-dev": "test_make.py", "make test": "continuous integration"}
+RUN_ELSEWHERE = {
+    "make docker-dev": "test_make.py",
+    "make docker-local": "test_make.py",
+    "make dev": "test_make.py",
+    "make test": "continuous integration",
+}
 
 
 def test_there_are_examples() -> None:
