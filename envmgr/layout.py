@@ -11,6 +11,15 @@ COMPOSE = "compose"
 """Rendered and committed."""
 RUNTIME = ".envmgr"
 """Written on the host at `up`, never committed: what reaches containers."""
+SCHEMA = "envmgr.schema.json"
+"""What an editor completes and checks the spec with."""
+
+
+def shipped(name: str) -> Path:
+    """Return a folder that comes with envmgr: inside the package when installed, at the top of a checkout."""
+    package = Path(__file__).parent
+    installed = package / f"_{name}"
+    return installed if installed.is_dir() else package.parent / name
 
 
 def compose_file(target: str) -> str:

@@ -1,4 +1,4 @@
-"""The list of kinds; adding one is a file and a line here."""
+"""The list of kinds; adding one is a file and a line here. Kinds of other packages come behind ours."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from envmgr.catalog.logstash import Logstash
 from envmgr.catalog.minio import Minio
 from envmgr.catalog.nginx import Nginx
 from envmgr.catalog.node import Node
+from envmgr.catalog.packages import add_kinds, installed
 from envmgr.catalog.postgres import Postgres
 from envmgr.catalog.postgres_exporter import PostgresExporter
 from envmgr.catalog.prometheus import Prometheus
@@ -30,7 +31,7 @@ from envmgr.catalog.static import Static
 from envmgr.catalog.valkey import Valkey
 from envmgr.catalog.wsgi import Wsgi
 
-INFRA: dict[str, InfraKind] = {
+_INFRA: dict[str, InfraKind] = {
     kind.name: kind
     for kind in (
         *(Postgres(), Redis(), Valkey(), Qdrant(), Elasticsearch()),
@@ -41,10 +42,11 @@ INFRA: dict[str, InfraKind] = {
         InfraContainer(),
     )
 }
-SERVICES: dict[str, ServiceKind] = {
+_SERVICES: dict[str, ServiceKind] = {
     kind.name: kind
     for kind in (
         *(Asgi(), Wsgi(), Node(), Static()),
         *(CeleryWorker(), CeleryBeat(), Flower(), Job(), Container()),
     )
 }
+INFRA, SERVICES = add_kinds(installed(), _INFRA, _SERVICES)

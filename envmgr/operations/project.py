@@ -18,7 +18,7 @@ from envmgr.resolve.system import resolve
 from envmgr.spec.kinds import KindOptions
 from envmgr.spec.load import LoadedSpec, load
 from envmgr.spec.places import undotted
-from envmgr.spec.recipes import Recipe, read_recipes
+from envmgr.spec.recipes import Recipe, read_recipes, recipes_folder
 from envmgr.spec.suggest import did_you_mean
 
 
@@ -88,23 +88,27 @@ class Project:
         return tuple(service for service in stack.services if not names or service.name in names)
 
 
+def kind_options() -> KindOptions:
+    """Return what every kind adds to a table."""
+    return KindOptions(
+        infra={name: kind.Options for name, kind in INFRA.items()},
+        services={name: kind.Options for name, kind in SERVICES.items()},
+    )
+
+
 def open_project(file: Path) -> Project:
     """Read and resolve a spec.
 
     Raises: `SpecError` with every problem.
     """
-    options = KindOptions(
-        infra={name: kind.Options for name, kind in INFRA.items()},
-        services={name: kind.Options for name, kind in SERVICES.items()},
-    )
-    loaded = load(file, options)
+    loaded = load(file, kind_options())
     folder = file.resolve().parent
-    recipes_folder = folder / loaded.spec.images.recipes
-    recipes = read_recipes(recipes_folder)
+    of_recipes = recipes_folder(folder, loaded.spec.images.recipes)
+    recipes = read_recipes(of_recipes)
     declared = _resolve(loaded, recipes, file)
     native = {stack.target: read_native(folder, stack.target) for stack in declared.environments}
     system = _with_native(declared, native)
-    return Project(folder, declared, system, recipes, recipes_folder, _locate_in(loaded, str(file)))
+    return Project(folder, declared, system, recipes, of_recipes, _locate_in(loaded, str(file)))
 
 
 def _with_native(declared: System, native: Mapping[str, tuple[str, ...]]) -> System:

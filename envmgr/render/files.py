@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,6 @@ from envmgr.errors import SpecError
 from envmgr.model.stack import Stack, System
 from envmgr.render import document as documents
 from envmgr.render.quoting import key, scalar
-
-_SHIPPED = Path(__file__).parent.parent / "_templates"
-_CHECKOUT = Path(__file__).parent.parent.parent / "templates"
 
 
 def render(system: System, project_folder: Path) -> dict[str, str]:
@@ -87,13 +85,22 @@ def _text(template: str, project_folder: Path, **context: Any) -> str:
         raise SpecError(f"template {template}: {error.message or type(error).__name__}") from error
 
 
+def _of_package(template: str) -> str | None:
+    """Read `PACKAGE/PATH` from the package that brought a kind; none of ours is found this way."""
+    package, _, path = template.partition("/")
+    try:
+        return resources.files(package).joinpath(path).read_text(encoding="utf-8")
+    except (ImportError, OSError, ValueError, TypeError):
+        return None
+
+
 @cache
 def _environment(project_folder: Path) -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, FunctionLoader, StrictUndefined
 
-    ours = _SHIPPED if _SHIPPED.is_dir() else _CHECKOUT
+    folders = FileSystemLoader([project_folder / "templates", layout.shipped("templates")])
     environment = Environment(
-        loader=FileSystemLoader([project_folder / "templates", ours]),
+        loader=ChoiceLoader([folders, FunctionLoader(_of_package)]),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=False,

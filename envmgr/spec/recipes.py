@@ -7,8 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from envmgr import layout
 from envmgr.errors import SpecError
 from envmgr.spec.schema import Strict
+
+
+SHIPPED = "shipped"
+"""In place of a folder: the recipes that come with envmgr."""
 
 
 class Recipe(Strict):
@@ -23,6 +28,11 @@ class Recipe(Strict):
     needs: tuple[str, ...] = ()
     stand_in: str | None = None
     """What really answers, where the image holds another program than the official one."""
+
+
+def recipes_folder(project_folder: Path, written: str) -> Path:
+    """Return the folder of recipes that a spec means."""
+    return layout.shipped("images") if written == SHIPPED else project_folder / written
 
 
 def read_recipes(folder: Path) -> dict[str, Recipe]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from envmgr import naming
 
@@ -98,11 +98,17 @@ def _url(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Prefix = Annotated[str, AfterValidator(_prefix)]
-VariableName = Annotated[str, AfterValidator(_variable)]
-Value = Annotated[str, AfterValidator(_value)]
-Memory = Annotated[str, AfterValidator(_memory)]
+def _shown(pattern: re.Pattern[str] | str, **more: Any) -> WithJsonSchema:
+    """Tell an editor what a validator of ours takes, as far as a pattern can."""
+    text = pattern if isinstance(pattern, str) else pattern.pattern
+    return WithJsonSchema({"type": "string", "pattern": f"^(?:{text})$", **more})
+
+
+Name = Annotated[str, AfterValidator(_name), _shown(naming.NAME, maxLength=naming.NAME_LENGTH)]
+Prefix = Annotated[str, AfterValidator(_prefix), _shown(naming.PREFIX, maxLength=20)]
+VariableName = Annotated[str, AfterValidator(_variable), _shown(naming.VARIABLE)]
+Value = Annotated[str, AfterValidator(_value), _shown(r"[^\n\r\x00]*")]
+Memory = Annotated[str, AfterValidator(_memory), _shown(_MEMORY)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Cpus = Annotated[float, Field(gt=0, le=512)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -138,7 +144,7 @@ class ImagesTable(Strict):
     """`[images]`."""
 
     recipes: str = "images"
-    """Folder of recipes for hosts that reach no registry."""
+    """Folder of recipes for hosts that reach no registry; `shipped` takes those that come with envmgr."""
 
 
 class BuildTable(Strict):

@@ -63,15 +63,16 @@ def model_at(model: type[BaseModel], location: Iterable[str | int]) -> type[Base
     """Follow a location into nested tables."""
     for part in location:
         field = model.model_fields.get(str(part))
-        model = next(_models(field.annotation), model) if field else model
+        model = next(models_in(field.annotation), model) if field else model
     return model
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the tables that an annotation holds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from models_in(argument)
 
 
 def _tables(kinds: KindOptions) -> Iterator[tuple[str, tuple[str, ...]]]:
