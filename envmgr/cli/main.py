@@ -16,10 +16,12 @@ from envmgr.cli.looking import exec_, health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
 from envmgr.cli.stacks import destroy, down, restart, up
+from envmgr.cli.starting import init, schema
 from envmgr.cli.why import why
 from envmgr.errors import EnvmgrError, ExitCode, InterruptedByUser, UsageError
 
 _SECTIONS = {
+    "Begin": ("init", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
     "Develop": ("native", "container", "run", "env"),
     "Look": ("plan", "status", "ps", "health", "why", "logs", "exec"),
@@ -64,6 +66,8 @@ for command in (
     *(up, down, restart, destroy, native, container, run, env),
     *(plan, status, ps, health, why, logs, exec_, render, build, images),
 ):
+    cli.add_command(command)
+for command in (init, schema):
     cli.add_command(command)
 
 

@@ -141,3 +141,16 @@ class ImageFile:
     images: tuple[str, ...]
     size: int
     """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """What `init` wrote and what it left alone."""
+
+    spec: str
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Files that were there already."""
+    notes: tuple[str, ...]
+    """What the operator should look at."""
+    environments: tuple[str, ...]

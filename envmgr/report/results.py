@@ -12,6 +12,7 @@ from envmgr.model.result import (
     Address,
     DownResult,
     HealthResult,
+    InitResult,
     StackRow,
     UpResult,
 )
@@ -58,6 +59,20 @@ def write_down(result: DownResult, *, as_json: bool, verb: str = "down") -> None
     sys.stdout.write(f"{', '.join(result.targets)} {verb}: {count(len(result.removed), 'container')} removed\n")
     for name in result.kept:
         sys.stdout.write(f"  kept volume {name}\n")
+
+
+def write_init(result: InitResult, *, as_json: bool) -> None:
+    """Print what was written, what was left alone, and what to look at."""
+    if as_json:
+        write_json(**asdict(result))
+        return
+    for path in result.written:
+        sys.stdout.write(f"wrote {path}\n")
+    for path in result.kept:
+        sys.stdout.write(f"kept  {path}: it was there already\n")
+    for note in result.notes:
+        sys.stdout.write(f"note: {note}\n")
+    sys.stdout.write(f"next: look at {result.spec}, then: envmgr up {result.environments[0]}\n")
 
 
 def write_health(result: HealthResult, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -95,7 +96,7 @@ def _written_below(model: type[BaseModel]) -> dict[str, str]:
     statements = body.body if isinstance(body, ast.ClassDef) else []
     return {
         before.target.id: inspect.cleandoc(after.value.value)
-        for before, after in zip(statements, statements[1:], strict=False)
+        for before, after in pairwise(statements)
         if isinstance(before, ast.AnnAssign)
         and isinstance(before.target, ast.Name)
         and isinstance(after, ast.Expr)

@@ -7,7 +7,6 @@ service is required here: its description says so, and loading the spec says wha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from pydantic import BaseModel
 

@@ -11,7 +11,6 @@ from envmgr import layout
 from envmgr.errors import SpecError
 from envmgr.spec.schema import Strict
 
-
 SHIPPED = "shipped"
 """In place of a folder: the recipes that come with envmgr."""
 

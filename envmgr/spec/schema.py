@@ -131,6 +131,7 @@ class ProjectTable(Strict):
     """`[project]`."""
 
     name: Name
+    """Begins the name of every container, network, volume and image."""
 
 
 class NetworksTable(Strict):
@@ -151,8 +152,11 @@ class BuildTable(Strict):
     """`[builds.NAME]`: an image made from the project's own source."""
 
     context: str
+    """Folder that is built, relative to the spec."""
     dockerfile: str = "Dockerfile"
+    """Relative to the context."""
     target: str | None = None
+    """Stage of the Dockerfile; the last one when left out."""
     source: dict[str, ContainerPath] = Field(default_factory=dict)
     """Folder below the context → where it lies in the image; an environment with `reload` shows today's there."""
 
@@ -161,8 +165,11 @@ class VariableTable(Strict):
     """`[variables.NAME]`: a value that comes from the `.env` files."""
 
     description: str = ""
+    """What it is for."""
     required: bool = False
+    """Without a value nothing starts."""
     default: Value | None = None
+    """What holds when nobody has set it; not for a secret."""
     secret: bool = False
     """Reaches containers as a file, `/run/secrets/NAME`, named by `NAME_FILE`."""
     generate: bool = False
@@ -179,15 +186,21 @@ class CommonTable(Strict):
     kind: str | None = None
     """Defaults to the service's own name."""
     cpus: Cpus | None = None
+    """At most; the kind's own limit when left out."""
     memory: Memory | None = None
+    """At most; the kind's own limit when left out."""
     cpus_reserved: Cpus | None = None
+    """Kept free for it."""
     memory_reserved: Memory | None = None
+    """Kept free for it."""
     pids: Annotated[int, Field(ge=8, le=100_000)] | None = None
+    """Processes and threads, at most."""
     start_seconds: Seconds | None = None
     """From start to proven healthy."""
     stop_seconds: Seconds | None = None
     """From the stop signal to the kill."""
     image: str | None = None
+    """In place of the kind's own image."""
     compose: dict[str, Any] = Field(default_factory=dict)
     """Raw Compose keys of the service, laid over what envmgr renders."""
 
@@ -240,6 +253,7 @@ class ServiceTable(CommonTable):
     after: tuple[Name, ...] = ()
     """Services of the application that come first: jobs completed, others healthy."""
     variables: dict[VariableName, Value] = Field(default_factory=dict)
+    """Its own, beside those of `[variables]` and of the servers that it uses."""
     volumes: dict[Name, ContainerPath] = Field(default_factory=dict)
     """Named volume → folder in the container; services that name the same one share it."""
     ports: dict[Name, Port] = Field(default_factory=dict)
@@ -249,9 +263,11 @@ class ServiceTable(CommonTable):
     gpus: Annotated[int, Field(ge=1, le=64)] | Literal["all"] | None = None
     """NVIDIA devices that it gets."""
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
+    """Containers of it."""
     egress: bool = False
     """May reach the outside."""
     secrets_as: Literal["files", "variables"] = "files"
+    """Files under `/run/secrets`, or variables for a program that reads no files."""
     native: NativeTable = NativeTable()
 
 
@@ -261,9 +277,13 @@ class EnvironmentTable(Strict):
     prefix: Prefix | None = None
     """`NAME_` when left out."""
     debug: bool = False
+    """Told to every service as DEBUG."""
     log_level: LogLevel = "INFO"
+    """Told to every service as LOG_LEVEL."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes of a web service, and of a worker that names none."""
     protected: bool = False
+    """What cuts or deletes it asks first."""
     reload: bool = False
     """Containers see the `source` of their build as it is on the desk, read-only, and restart on a change."""
     subnet: Annotated[str, AfterValidator(_block)] | None = None
@@ -271,6 +291,7 @@ class EnvironmentTable(Strict):
     ports: dict[Name, Port] = Field(default_factory=dict)
     """Service → port on the host."""
     variables: dict[VariableName, Value] = Field(default_factory=dict)
+    """For every service of the environment."""
     hosts: tuple[HostName, ...] = ()
     """Host names under which the base's door leads here."""
     services: dict[Name, dict[str, Any]] = Field(default_factory=dict)
