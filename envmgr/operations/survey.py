@@ -14,22 +14,10 @@ _BYTES = 256 * 1024
 _DEPTH = 6
 """More than these, and a guess is good enough without."""
 _NAMES = (
-    *[
-        "*.py",
-        "*.js",
-        "*.mjs",
-        "*.cjs",
-        "*.ts",
-        "package.json",
-        "pyproject.toml",
-        "Pipfile",
-        "setup.cfg",
-        "alembic.ini",
-    ],
-    *["requirements*.txt", "requirements*.in", "Dockerfile", "Dockerfile.*", "*.Dockerfile", ".gitignore"],
-    *["compose*.yml", "compose*.yaml", "docker-compose*.yml", "docker-compose*.yaml"],
-    *["Makefile", "makefile", "GNUmakefile"],
-    *EXAMPLES,
+    *("*.py", "*.js", "*.mjs", "*.cjs", "*.ts", "package.json", "pyproject.toml", "Pipfile", "setup.cfg"),
+    *("requirements*.txt", "requirements*.in", "alembic.ini", "Dockerfile", "Dockerfile.*", "*.Dockerfile"),
+    *("compose*.yml", "compose*.yaml", "docker-compose*.yml", "docker-compose*.yaml"),
+    *("Makefile", "makefile", "GNUmakefile", ".gitignore", *EXAMPLES),
 )
 _SKIPPED = {"node_modules", "venv", "env", "site-packages", "dist", "build", "vendor", "target", "__pycache__"}
 
