@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from envmgr.starting.propose import compose_files, project_name, propose
 from envmgr.starting.spec_text import spec_text
 
 ENVIRONMENTS = ("dev", "stage", "prod")
-_IGNORE = ".gitignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def prepare(found: Surroundings, name: str, environments: tuple[str, ...]) -> St
     text = spec_text(proposal)
     _prove(text)
     wanted = _wanted(found, proposal)
-    kept = tuple(path for path in wanted if path != _IGNORE and _is_there(found.folder / path))
+    kept = tuple(path for path in wanted if path not in beside.IGNORING and _is_there(found.folder / path))
     writes = {path: data for path, data in wanted.items() if path not in kept}
     writes[found.spec.name] = text.encode()
     return Start(found.folder, found.spec.name, proposal, writes, kept, _notes(found, proposal))
@@ -101,7 +100,7 @@ def init(start: Start) -> InitResult:
     try:
         for path, data in start.writes.items():
             target = start.folder / path
-            done[target] = _before(target, is_new=path != _IGNORE)
+            done[target] = _before(target, is_new=path not in beside.IGNORING)
             write_atomic(target, data, _mode(target))
     except BaseException as error:
         _undo(done)
@@ -115,7 +114,7 @@ def init(start: Start) -> InitResult:
 
 
 def _wanted(found: Surroundings, proposal: Proposal) -> dict[str, bytes]:
-    """Return the files beside the spec; a Makefile only where there is none, `.gitignore` only where it lacks lines."""
+    """Return the files beside the spec; a Makefile only where there is none."""
     wanted = {
         layout.SCHEMA: schema_text(schema()).encode(),
         ".env.example": beside.env_example(proposal).encode(),
@@ -123,10 +122,20 @@ def _wanted(found: Surroundings, proposal: Proposal) -> dict[str, bytes]:
     }
     if not beside.makefile(found.files):
         wanted["Makefile"] = f"include {beside.MAKE_INCLUDE}\n".encode()
-    ignored = found.folder / _IGNORE
-    before = ignored.read_bytes() if ignored.is_file() and not ignored.is_symlink() else b""
-    after = beside.gitignore(before.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-    return wanted | ({_IGNORE: after} if after != before and not ignored.is_symlink() else {})
+    return wanted | dict(_ignoring(found.folder, proposal))
+
+
+def _ignoring(folder: Path, proposal: Proposal) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that lack lines; an image that is built from the whole folder must not hold our files."""
+    is_built_here = any(build.context == "." for build in proposal.builds)
+    for name in beside.IGNORING:
+        path = folder / name
+        if path.is_symlink() or (name == ".dockerignore" and not is_built_here):
+            continue
+        before = path.read_bytes() if path.is_file() else b""
+        after = beside.ignoring(name, before.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        if after != before:
+            yield name, after
 
 
 def _notes(found: Surroundings, proposal: Proposal) -> tuple[str, ...]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from envmgr.starting.found import Files, Proposal
 
 MAKE_INCLUDE = "envmgr.mk"
 MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 """The names that make looks for, in its own order."""
-_IGNORED = (".env", ".env.*", "!.env.example", ".envmgr/")
+IGNORING: Mapping[str, tuple[str, ...]] = {
+    ".gitignore": (".env", ".env.*", "!.env.example", ".envmgr/"),
+    ".dockerignore": (".env", ".env.*", ".envmgr", "compose", "envmgr.*"),
+}
+"""File → lines that it has to hold: values and secrets belong neither in a commit nor in an image, and an image is
+current for as long as what it is built from is the same."""
 _TARGET = re.compile(r"^([A-Za-z0-9_.-]+(?:[ \t]+[A-Za-z0-9_.-]+)*)[ \t]*::?(?!=)", re.MULTILINE)
 
 
@@ -30,14 +35,15 @@ def env_example(proposal: Proposal) -> str:
     return "\n".join(lines) + "\n"
 
 
-def gitignore(existing: str) -> str:
-    """Return `.gitignore` with the lines that it lacks; what stands there stays as it is."""
+def ignoring(name: str, existing: str) -> str:
+    """Return `.gitignore` or `.dockerignore` with the lines that it lacks; what stands there stays as it is."""
     known = {line.strip().strip("/") for line in existing.splitlines()}
-    missing = [line for line in _IGNORED if line.strip("/") not in known]
+    missing = [line for line in IGNORING[name] if line.strip("/") not in known]
     if not missing:
         return existing
     start = existing if not existing or existing.endswith("\n") else f"{existing}\n"
-    return start + ("\n" if start else "") + "# envmgr: values and secrets of this host\n" + "\n".join(missing) + "\n"
+    lines = ["# envmgr: values, secrets and generated files", *missing]
+    return start + ("\n" if start else "") + "\n".join(lines) + "\n"
 
 
 def makefile(files: Files) -> str:

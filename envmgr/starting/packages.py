@@ -61,7 +61,7 @@ def table(data: Any, *keys: str) -> dict[str, Any]:
 
 def _of_file(path: str, text: str) -> Iterator[str]:
     folder, _, name = path.rpartition("/")
-    is_list = name.endswith((".txt", ".in")) and (name.startswith("requirements") or folder == "requirements")
+    is_list = name.endswith((".txt", ".in")) and (folder == "requirements" or path.startswith("requirements"))
     if is_list and not _LEFT_OUT.search(name.removeprefix("requirements")):
         yield from _names(line.partition("#")[0] for line in text.splitlines())
     elif path == "pyproject.toml":

@@ -29,7 +29,8 @@ class _Placed:
 
 def propose(files: Files, folder: str, environments: tuple[str, ...], name: str = "") -> Proposal:
     """Return what a first spec should say; `name` is the project's where the operator gave one."""
-    placed = _placed(files)
+    every = [(component, _detected(component)) for component in components(files)]
+    placed = _placed(every)
     servers = _servers(one.detected for one in placed)
     reserved = {*servers, *environments, naming.INFRA}
     programs = _programs(placed, reserved)
@@ -42,7 +43,7 @@ def propose(files: Files, folder: str, environments: tuple[str, ...], name: str 
         programs=programs,
         variables=variables(files, servers) if programs else (),
         compose_files=compose,
-        notes=tuple(dict.fromkeys((*_missing(placed), *(note for one in placed for note in one.detected.notes)))),
+        notes=tuple(dict.fromkeys((*_missing(placed), *(note for _, detected in every for note in detected.notes)))),
     )
 
 
@@ -64,11 +65,11 @@ def project_name(files: Files, folder: str) -> str:
     return naming.slug(found)
 
 
-def _placed(files: Files) -> tuple[_Placed, ...]:
+def _placed(every: Iterable[tuple[Component, Detected]]) -> tuple[_Placed, ...]:
+    """Give each component with programs an image; those of one Dockerfile share it."""
     found = []
     builds: dict[tuple[str, str], Build] = {}
-    for component in components(files):
-        detected = _detected(component)
+    for component, detected in every:
         if detected.programs:
             key = (component.context, component.dockerfile)
             name = _unique(naming.slug(component.context.rpartition("/")[2]), {one.name for one in builds.values()})
@@ -86,10 +87,11 @@ def _detected(component: Component) -> Detected:
     if component.dockerfile_text is None:
         return Detected()
     found = container(component)
-    told: dict[str, object] = {"container_port": found.port} if found.port else {}
-    told |= {"user": found.user} if found.user else {}
-    note = f"nothing is known of the program in {component.where}: give it a healthcheck, or a health_path"
-    return Detected((Program("app", "container", told, listens=bool(found.port)),), notes=(note,))
+    if found.port is None:
+        return Detected(notes=(f"nothing is known of the program in {component.where}: describe it as a service",))
+    told = {"container_port": found.port, "health_path": "/", **({"user": found.user} if found.user else {})}
+    note = f"nothing is known of the program in {component.where}: wget in its image has to get / from it"
+    return Detected((Program("app", "container", told, listens=True),), notes=(note,))
 
 
 def _servers(detected: Iterable[Detected]) -> dict[Server, Mapping[str, object]]:

@@ -63,6 +63,8 @@ def _servers(proposal: Proposal) -> Iterator[str]:
 
 
 def _application(proposal: Proposal) -> Iterator[str]:
+    if proposal.programs:
+        yield "# A service reaches the servers that it uses and nothing outside, unless it says egress = true.\n"
     for build in proposal.builds:
         own = {} if build.dockerfile == "Dockerfile" else {"dockerfile": build.dockerfile}
         yield _table(f"builds.{build.name}", {"context": build.context, **own})

@@ -35,7 +35,7 @@ def variables(files: Files, servers: Mapping[Server, Mapping[str, object]]) -> t
     return tuple(
         _variable(name, value, name in secrets)
         for name, value in found.items()
-        if name.removesuffix("_FILE") not in secrets or name in secrets
+        if not (name.endswith("_FILE") and name.removesuffix("_FILE") in secrets)
     )
 
 
