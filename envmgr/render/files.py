@@ -88,9 +88,11 @@ def _text(template: str, project_folder: Path, **context: Any) -> str:
 def _of_package(template: str) -> str | None:
     """Read `PACKAGE/PATH` from the package that brought a kind; none of ours is found this way."""
     package, _, path = template.partition("/")
+    if not package.isidentifier() or ".." in path.split("/"):
+        return None
     try:
         return resources.files(package).joinpath(path).read_text(encoding="utf-8")
-    except (ImportError, OSError, ValueError, TypeError):
+    except (ImportError, OSError, TypeError):
         return None
 
 

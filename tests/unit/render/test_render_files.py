@@ -142,5 +142,34 @@ def test_a_template_cannot_leave_its_folders(project_of: Callable[..., Project])
         files(project)
 
 
+@pytest.fixture
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package with a template, as one that brings a kind has."""
+    (tmp_path / "acme_kind").mkdir()
+    (tmp_path / "acme_kind" / "__init__.py").touch()
+    (tmp_path / "acme_kind" / "far.conf.j2").write_text("of the package\n")
+    (tmp_path / "outside.j2").write_text("outside\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_package_brings_its_templates_and_a_project_overrides_them(project_of: Callable[..., Project]):
+    including = {"templates/redis/redis.conf.j2": "{% include 'acme_kind/far.conf.j2' %}"}
+    path = "config/infra/redis/redis.conf"
+    assert files(project_of(spec("dev"), including))[path] == "of the package\n"
+    mine = {"templates/acme_kind/far.conf.j2": "mine\n"}
+    assert files(project_of(spec("dev"), {**including, **mine}))[path] == "mine\n"
+
+
+@pytest.mark.usefixtures("acme")
+@pytest.mark.parametrize(
+    "name", ["acme_kind/no.j2", "acme_kind/../outside.j2", "no_such/x.j2", "acme_kind", "a-b/x.j2"]
+)
+def test_a_template_that_no_package_has_is_named(project_of: Callable[..., Project], name: str):
+    project = project_of(spec("dev"), {"templates/redis/redis.conf.j2": f"{{% include '{name}' %}}"})
+    with pytest.raises(SpecError, match=r"^template redis/redis\.conf\.j2: "):
+        files(project)
+
+
 def test_no_reference_to_a_secret_is_rendered(chatbot: Project):
     assert not [path for path, text in files(chatbot).items() if "SecretRef" in text or "SecretValue" in text]

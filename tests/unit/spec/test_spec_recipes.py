@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from envmgr.errors import SpecError
-from envmgr.spec.recipes import Recipe, in_order, read_recipes
+from envmgr.spec.recipes import Recipe, in_order, read_recipes, recipes_folder
 
 
 def test_a_folder_without_recipes_has_none(tmp_path: Path):
@@ -57,3 +57,9 @@ def test_each_recipe_comes_after_what_it_needs():
 def test_a_circle_or_an_unknown_need_is_refused(needs: tuple[str, ...]):
     with pytest.raises(SpecError, match="which is itself or does not exist"):
         in_order({"a": Recipe(image="a", needs=needs)}, ("a",))
+
+
+def test_the_shipped_recipes_are_found_and_a_folder_is_the_projects_own(tmp_path: Path):
+    ours = recipes_folder(tmp_path, "shipped")
+    assert "postgres" in read_recipes(ours)
+    assert recipes_folder(tmp_path, "./shipped") == tmp_path / "shipped"
