@@ -62,7 +62,7 @@ def _keys(table: Schema, schema: Schema) -> Iterator[str]:
     required = table.get("required", ())
     yield "| key | takes | default | meaning |\n|---|---|---|---|"
     for key, value in table["properties"].items():
-        meaning = str(value.get("description", ""))
+        meaning = str(value.get("description") or _resolved(value, schema).get("description", ""))
         if key in required:
             meaning = f"Required. {meaning}".strip()
         yield _row(f"`{key}`", takes(value, schema), _default(value), meaning)
@@ -80,6 +80,9 @@ def _default(value: Schema) -> str:
 
 def takes(value: Schema, schema: Schema) -> str:
     """Say in a few words what a key takes."""
+    section, is_override, _ = str(value.get("$ref", "")).rpartition("/")[2].partition("-override")
+    if is_override:
+        return f"keys of `[{section}.NAME]`"
     if "$ref" in value:
         return takes(_resolved(value, schema), schema)
     if "anyOf" in value:

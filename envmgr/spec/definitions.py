@@ -68,7 +68,8 @@ def _plain(value: Any) -> Any:
 
 
 def _is_noise(key: str, value: Any) -> bool:
-    return (key == "title" and isinstance(value, str)) or (key == "default" and value is None)
+    is_empty = value is None or (isinstance(value, dict) and not any(one is not None for one in value.values()))
+    return (key == "title" and isinstance(value, str)) or (key == "default" and is_empty)
 
 
 def _describe(definition: JsonSchema, model: type[BaseModel]) -> None:

@@ -220,6 +220,7 @@ class InfraTable(CommonTable):
     """`[infra.NAME]`: a service of the shared base; `[environments.NAME.infra.NAME]` changes it for one environment."""
 
     mode: Mode = Mode.SHARED
+    """`shared`: the base's, with a part of its own; `own`: a copy; `external`: a managed one, reached by its URL."""
     url: Annotated[str, AfterValidator(_url)] | None = None
     """Of an external server: scheme, host, port, and as the kind says login and database; never a password."""
     provision: bool = False

@@ -64,6 +64,7 @@ def test_a_kind_without_keys_says_so():
         ({"anyOf": [{"type": "integer"}, {"const": "all"}]}, 'whole number or `"all"`'),
         ({"enum": ["a", 1]}, '`"a"`, `1`'),
         ({"$ref": "#/definitions/Inner"}, "text"),
+        ({"$ref": "#/definitions/infra-override"}, "keys of `[infra.NAME]`"),
         ({}, "anything"),
     ],
 )
