@@ -107,7 +107,9 @@ def init(start: Start) -> InitResult:
         if isinstance(error, OSError):
             place = error.filename or start.folder
             raise UsageError(
-                f"{place} cannot be written: {error.strerror}", state="Nothing was written.", help="Try again."
+                f"{place} cannot be written: {error.strerror}",
+                state="Nothing was written.",
+                help="Mend that, then: envmgr init",
             ) from error
         raise
     return InitResult(start.spec_name, tuple(start.writes), start.kept, start.notes, start.proposal.environments)

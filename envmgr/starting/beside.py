@@ -73,7 +73,7 @@ def make_include(proposal: Proposal, taken: frozenset[str]) -> str:
 
 def _targets(proposal: Proposal) -> Iterator[tuple[str, str, str]]:
     """Yield name, meaning and command."""
-    first = proposal.environments[0]
+    first = "dev" if "dev" in proposal.environments else proposal.environments[0]
     for one in proposal.environments:
         yield f"docker-{one}", f"Bring {one} up, its images built where the source has changed", f"up {one} --build"
     yield "docker-up", "Bring the shared servers up", "up infra"

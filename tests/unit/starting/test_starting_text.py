@@ -177,6 +177,13 @@ def test_the_projects_own_targets_win():
     assert "\ncelery-worker:" in text
 
 
+@pytest.mark.parametrize(("environments", "everyday"), [(("live", "dev"), "dev"), (("live", "test"), "live")])
+def test_everyday_targets_are_about_dev(environments: tuple[str, ...], everyday: str):
+    text = beside.make_include(propose(SHOP, "shop", environments), frozenset())
+    assert f"\t@$(ENVMGR) down {everyday}\n" in text
+    assert f"\t@$(ENVMGR) run {everyday} app\n" in text
+
+
 def test_without_programs_make_runs_none():
     text = beside.make_include(propose({}, "shop", ("dev",)), frozenset())
     assert "celery-worker" not in text
