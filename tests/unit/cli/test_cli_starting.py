@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -124,3 +125,12 @@ def test_the_reference_on_stdout(run: Run):
     code, out, _ = run("schema", "--markdown")
     assert (code, out.startswith("# The spec\n")) == (0, True)
     assert run("schema", "--markdown", "--write")[0] == 2
+
+
+def test_every_target_of_make_is_a_command_that_there_is(run: Run):
+    Path("requirements.txt").write_text("fastapi\ncelery\n")
+    Path("tasks.py").write_text('app = Celery("x")\n')
+    run("init", "--yes")
+    commands = re.findall(r"(?m)^\t@\$\(ENVMGR\) (\S+)", Path("envmgr.mk").read_text())
+    assert len(commands) == 11
+    assert set(commands) <= set(main.cli.commands)
