@@ -12,7 +12,11 @@ MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 """The names that make looks for, in its own order."""
 IGNORING: Mapping[str, tuple[str, ...]] = {
     ".gitignore": (".env", ".env.*", "!.env.example", ".envmgr/"),
-    ".dockerignore": (".env", ".env.*", ".envmgr", "compose", "envmgr.*"),
+    ".dockerignore": (
+        *(".env", ".env.*", ".envmgr", "envmgr.*"),
+        # Not all of the folder: it may hold files of the project's own that an image is made from.
+        *("compose/docker-compose.*", "compose/config", "compose/.envmgr.json"),
+    ),
 }
 """File → lines that it has to hold: values and secrets belong neither in a commit nor in an image, and an image is
 current for as long as what it is built from is the same."""

@@ -153,7 +153,10 @@ def test_lines_are_added_once_and_nothing_else_changes(before: str, after: str):
 
 
 def test_an_image_holds_none_of_our_files():
-    assert beside.ignoring(".dockerignore", "").splitlines()[1:] == [".env", ".env.*", ".envmgr", "compose", "envmgr.*"]
+    assert beside.ignoring(".dockerignore", "").splitlines()[1:] == [
+        *(".env", ".env.*", ".envmgr", "envmgr.*"),
+        *("compose/docker-compose.*", "compose/config", "compose/.envmgr.json"),
+    ]
 
 
 def test_make_has_a_target_for_each_environment_and_each_program():
