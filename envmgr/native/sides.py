@@ -23,7 +23,7 @@ def read_native(folder: Path, target: str) -> tuple[str, ...]:
         if document["format"] == _FORMAT:
             return tuple(str(name) for name in document["services"])
         problem = f"its format is {document['format']}, and this envmgr knows {_FORMAT}"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = str(error)

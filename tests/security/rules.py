@@ -95,7 +95,7 @@ def s08_binds(document: Document) -> Iterator[str]:
                     yield f"{name}: {mount['source']} is declared nowhere"
             elif (
                 mount["type"] != "bind"
-                or not re.fullmatch(r"\./config/[a-z0-9-]+/[a-z0-9-]+/[\w.]+|\.\./[\w/-]+", mount["source"])
+                or not re.fullmatch(r"\./config/[a-z0-9-]+/[a-z0-9-]+/[\w.]+", mount["source"])
                 or mount.get("read_only") is not True
                 or mount.get("bind") != {"create_host_path": False}
             ):
