@@ -24,13 +24,22 @@ _SHORTEST, _LONGEST = 0.1, 86400.0
 @json_option
 @click.pass_obj
 def status(file: str, targets: tuple[str, ...], as_json: bool) -> None:
-    """Show every stack with its services, ports and state."""
+    """Show every stack side by side: what is wrong first, then state, uptime and address of each service.
+
+    One target alone is shown in detail, with images.
+
+    \b
+    envmgr status
+    envmgr status dev
+    envmgr status dev app
+    envmgr status --json
+    """
     from envmgr.operations.status import status as operate
-    from envmgr.report.results import write_status
+    from envmgr.report.status import write_status
 
     with session(file, is_quiet=True) as one:
         stacks = operate(one, targets)
-    write_status(stacks, as_json=as_json)
+    write_status(stacks, as_json=as_json, in_detail=len(stacks) == 1)
 
 
 @click.command()
@@ -38,7 +47,13 @@ def status(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def ps(file: str, targets: tuple[str, ...], as_json: bool) -> None:
-    """List containers."""
+    """List containers, one a line.
+
+    \b
+    envmgr ps
+    envmgr ps dev
+    envmgr ps dev app --json
+    """
     from envmgr.operations.status import status as operate
     from envmgr.report.results import write_ps
 

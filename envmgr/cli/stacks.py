@@ -129,8 +129,8 @@ def _show(plan: Plan, *, as_json: bool) -> None:
     import sys
     from dataclasses import replace
 
+    from envmgr.report.machine import write_json
     from envmgr.report.plan import plan_fields, write_plan
-    from envmgr.report.results import write_json
 
     if as_json and not plan.is_empty:
         write_json(**plan_fields(plan))
