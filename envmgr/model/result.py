@@ -122,6 +122,18 @@ class StackRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a service has printed."""
+
+    target: str
+    service: str
+    """Empty for what Compose itself says."""
+    time: str | None
+    """RFC 3339, in UTC; None where there is none."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRow:
     """One image that some targets need."""
 

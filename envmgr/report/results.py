@@ -11,6 +11,7 @@ from envmgr.model.result import (
     ContainerRow,
     DownResult,
     HealthResult,
+    LogLine,
     ProbeReport,
     StackRow,
     UpResult,
@@ -113,6 +114,11 @@ def write_ps(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
 def _container_row(one: ContainerRow) -> Row:
     state = Cell(one.verdict, verdict_style(one.verdict))
     return row(one.container, state, duration(one.uptime), str(one.restarts), one.address, one.image)
+
+
+def write_log_line(line: LogLine) -> None:
+    """Print one line of a log, for machines."""
+    write_json(event="log", **asdict(line))
 
 
 def write_changes(changes: Iterable[tuple[str, str, tuple[str, ...]]], *, as_json: bool) -> None:
