@@ -15,13 +15,20 @@ from tests.unit.cli.test_cli_commands import Terminal, terminal
 
 __all__ = ["terminal"]
 
-SPEC = (
-    WEB.replace(
-        "[services.web]",
-        '[infra.redis]\nport = 6379\n\n[infra.prometheus]\n\n[infra.grafana]\nport = 3000\nuses = ["prometheus"]\n\n[services.web]',
-    ).replace('app = "play:app"', 'app = "play:app"\nuses = ["redis"]')
-    + "ports = { web = 8000 }\n[environments.stage]\n"
-)
+SERVERS = """\
+[infra.redis]
+port = 6379
+
+[infra.prometheus]
+
+[infra.grafana]
+port = 3000
+uses = ["prometheus"]
+
+[services.web]"""
+USING = 'app = "play:app"\nuses = ["redis"]'
+SPEC = WEB.replace("[services.web]", SERVERS).replace('app = "play:app"', USING)
+SPEC += "ports = { web = 8000 }\n[environments.stage]\n"
 
 
 @pytest.fixture
