@@ -46,7 +46,7 @@ _HANGING = " " * 8
 
 
 def plan_fields(plan: Plan) -> dict[str, Any]:
-    """Return the JSON shape of a plan; `docs/plan.md` describes it."""
+    """Return the JSON shape of a plan; `docs/json.md` describes it."""
     return {
         "event": "plan",
         "targets": list(plan.targets),
