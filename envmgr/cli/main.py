@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -33,8 +35,21 @@ _SECTIONS = {
 }
 
 
+_NARROW, _NARROWEST = 51, 30
+"""Columns: where click stops to heed them, and below which no help can be read."""
+
+
 class Envmgr(words.Group):
     """The group, with its commands in sections."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Begin; below fifty columns click would write help for fifty."""
+        columns = shutil.get_terminal_size().columns
+        if columns <= _NARROW:
+            extra["terminal_width"] = max(columns, _NARROWEST)
+        return super().make_context(info_name, args, parent, **extra)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands by what they are for."""

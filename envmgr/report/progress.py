@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, assert_never
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.progress import Caution, Listener, Message, Note, Output, Progress, Step
 from envmgr.report.machine import write_json
-from envmgr.report.screen import is_live, paint, printable, sign
+from envmgr.report.screen import is_live, paint, printable, sign, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -129,9 +129,10 @@ def _live() -> Iterator[Listener]:
     live = Live(board, console=console, refresh_per_second=8, transient=False)
 
     def listen(message: Message) -> None:
-        line = board.take(message)
-        if line:
-            console.print(line, soft_wrap=True)
+        board.take(message)
+        if isinstance(message, Note | Caution):
+            for line in _said(message, console.width):
+                console.print(line, soft_wrap=True)
         elif not live.is_started:
             # Not before there is something to do: a question may come first, and it needs the terminal.
             live.start()
@@ -144,6 +145,19 @@ def _live() -> Iterator[Listener]:
         live.stop()
 
 
+def _said(message: Note | Caution, columns: int) -> Iterator[Text]:
+    """Return the lines that stay above the board, broken between words."""
+    from rich.text import Text
+
+    head, style = ("note", "cyan") if isinstance(message, Note) else ("warning", "yellow")
+    text = f"{head}  {_head(message.target)}{printable(message.text)}"
+    for index, line in enumerate(wrapped(text, columns, " " * (len(head) + 2))):
+        shown = Text(line)
+        if index == 0:
+            shown.stylize(style, 0, len(head))
+        yield shown
+
+
 class _Board:
     """The lines that change in place: one per service, and what is being done."""
 
@@ -154,24 +168,17 @@ class _Board:
         self._output = ""
         self._since = time.monotonic()
 
-    def take(self, message: Message) -> str:
-        """Keep what a message says; return the line to print for good, if it is one."""
-        from rich.markup import escape
-
+    def take(self, message: Message) -> None:
+        """Keep what a message says of the services and of what is being done."""
         match message:
             case Step():
                 self._doing, self._output, self._since = f"{_head(message.target)}{message.text}", "", time.monotonic()
-                return ""
             case Output():
-                self._output = message.text.strip()
-                return ""
-            case Note():
-                return f"[cyan]note[/]  {escape(_head(message.target) + message.text)}"
-            case Caution():
-                return f"[yellow]warning[/]  {escape(_head(message.target) + message.text)}"
+                self._output = printable(message.text).strip()
             case Progress(health):
                 self._services[health.target, health.service] = health
-                return ""
+            case Note() | Caution():
+                pass
             case _:
                 assert_never(message)
 

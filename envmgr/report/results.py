@@ -18,6 +18,7 @@ from envmgr.model.result import (
 )
 from envmgr.report.machine import write_json as write_json
 from envmgr.report.progress import STYLES, health_fields
+from envmgr.report.screen import paint
 from envmgr.report.table import Cell, Column, Row, print_table, row
 
 Texts = tuple[str, ...]
@@ -53,7 +54,8 @@ def write_up(result: UpResult, *, as_json: bool, verb: str = "up") -> None:
         return
     what = count(len(result.services), "service") + " healthy"
     changes = "nothing to change" if result.changed == 0 else f"{result.changed} started"
-    sys.stdout.write(f"{', '.join(result.targets)} {verb}: {what}, {changes}, {result.seconds:.1f} s\n")
+    head = paint(f"{', '.join(result.targets)} {verb}", "32;1", sys.stdout)
+    sys.stdout.write(f"{head}: {what}, {changes}, {result.seconds:.1f} s\n")
     write_addresses(result.addresses)
 
 

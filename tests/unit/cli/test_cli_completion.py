@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.typist import Typist, typing
 from tests.unit.cli.test_cli_errors import ROOT, START
-from tests.unit.cli.typist import Typist, typing
 
 pytestmark = pytest.mark.spawns
 

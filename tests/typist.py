@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -27,7 +28,11 @@ class Typist:
     child: subprocess.Popen[bytes]
     fd: int
     seen: str = ""
-    _raw: bytes = field(default=b"", repr=False)
+    raw: str = field(default="", repr=False)
+    """Everything that has appeared, escapes and all."""
+
+    def __post_init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def type(self, text: str) -> None:
         """Press keys."""
@@ -62,11 +67,10 @@ class Typist:
             data = os.read(self.fd, 65536)
         except OSError:  # how a terminal says that nobody is at its other end
             return False
-        self._raw += data
         if b"\x1b[0c" in data or b"\x1b[c" in data:
             self.type("\x1b[?62;22c")  # fish asks the terminal what it is, and waits for the answer
-        text = self._raw.decode(errors="ignore")
-        self._raw = b""
+        text = self._decode(data)
+        self.raw += text
         self.seen += _ESCAPES.sub("", text)
         return bool(data)
 
