@@ -1,4 +1,4 @@
-"""A person at a terminal on a real engine: the board of `up`, Ctrl-C, `status`, a shell; and a machine that reads logs."""
+"""A person at a terminal on a real engine: the board of `up`, Ctrl-C, `status`, a shell; and a machine with logs."""
 
 from __future__ import annotations
 
