@@ -76,6 +76,11 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     return _matching(_services(ctx), incomplete, ctx.params.get(param.name or ""))
 
 
+def environments(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a target that is not the base."""
+    return [name for name in _matching(_services(ctx), incomplete) if name != INFRA]
+
+
 def targets_or_services(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete a target, or a service of the one that is there: `dev stage`, `dev app worker`."""
     given = ctx.params.get(param.name or "") or ()
@@ -87,9 +92,10 @@ def targets_or_services(ctx: click.Context, param: click.Parameter, incomplete: 
     return _matching([*services, *others], incomplete, given)
 
 
-def services(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Complete a service of the target before it."""
-    return _matching(_services(ctx).get(ctx.params.get("target") or "", ()), incomplete)
+def services(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a service of the target before it, none twice."""
+    given = ctx.params.get(param.name or "") if param.nargs == -1 else ()
+    return _matching(_services(ctx).get(ctx.params.get("target") or "", ()), incomplete, given)
 
 
 def services_or_servers(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

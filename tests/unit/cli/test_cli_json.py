@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from envmgr.cli import images, looking, plan, reaching, stacks, why
+from envmgr.cli import images, looking, native, plan, reaching, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.observed import ImageInfo, State
@@ -38,7 +38,7 @@ def machine(terminal: Terminal) -> Terminal:
         with silent() if is_quiet else listening(as_json=as_json) as listen:
             yield replace(terminal.house.session(), listen=listen)
 
-    for module in (images, looking, plan, reaching, stacks, why):
+    for module in (images, looking, native, plan, reaching, stacks, why):
         terminal.patch.setattr(module, "session", session)
     return terminal
 
@@ -82,6 +82,16 @@ def nothing_there(machine: Terminal) -> None:
     machine.house.engine.images.clear()
 
 
+def desk(machine: Terminal) -> None:
+    """Let the application run on the desk, from where it reaches every server."""
+    ported(machine)
+    machine.house.edit("[infra.postgres]", "[infra.postgres]\nport = 5432")
+    machine.house.edit("[infra.redis]", "[infra.redis]\nport = 6379")
+    machine.house.edit("[services.worker]", '[services.app.native]\ncommand = ["play"]\n\n[services.worker]')
+    machine.house.engine.has_image("nginx:1.26")
+    up(machine)
+
+
 def saved(machine: Terminal) -> None:
     assert machine.run("images", "save", "images.tar").code == 0
 
@@ -95,6 +105,8 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("restart dev", up, 0),
     ("down dev", up, 0),
     ("destroy dev --yes", up, 0),
+    ("native dev worker", desk, 2),
+    ("container dev", desk, 0),
     ("plan", None, 7),
     ("plan", changed, 4),
     ("plan dev", up, 0),

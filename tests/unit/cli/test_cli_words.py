@@ -14,8 +14,8 @@ from tests.unit.cli.test_cli_commands import Terminal, terminal
 
 __all__ = ["terminal"]
 
-PASS_ON = {"exec", "shell", "completion"}
-"""Commands whose output is another program's."""
+PASS_ON = {"exec", "shell", "run", "env", "completion"}
+"""Commands whose output is another program's, and `env`, which has formats of its own."""
 
 
 def commands(group: click.Group = cli, path: str = "envmgr") -> Iterator[tuple[str, click.Command]]:
