@@ -124,7 +124,8 @@ def _trouble(stacks: Sequence[StackRow]) -> Iterator[str]:
         wrong = [one for one in _summaries(stack).values() if one.is_wrong]
         for one in wrong:
             head, reason = f"{one.worst.service} of {stack.target}: {one.verdict}", printable(one.worst.reason)
-            text = f"{mark(one.verdict, sys.stdout)} {head}{f' ({reason})' if reason else ''}"
+            because = f" ({reason})" if reason not in ("", one.verdict) else ""
+            text = f"{mark(one.verdict, sys.stdout)} {head}{because}"
             yield from (paint(line, _RED, sys.stdout) for line in wrapped(text, width(sys.stdout), "  "))
         if wrong:
             service = f" {wrong[0].worst.service}" if len(wrong) == 1 else ""

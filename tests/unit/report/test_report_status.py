@@ -133,7 +133,7 @@ def test_copies_and_the_side_are_told(at):
 def test_a_stopped_container_is_wrong_unless_its_whole_stack_is_down(at):
     rows = [container("dev", "app", "stopped", reason="stopped"), container("dev", "worker", "not created")]
     assert "✗" not in at(80, (stack("dev", *rows, state="down"),))
-    assert at(80, (stack("dev", *rows, state="partly up"),)).startswith("✗ app of dev: stopped (stopped)\n")
+    assert at(80, (stack("dev", *rows, state="partly up"),)).startswith("✗ app of dev: stopped\n")
     failed = container("dev", "app", "failed", reason="last exit code 3")
     assert at(80, (stack("dev", failed, state="down"),)).startswith("✗ app of dev: failed (last exit code 3)\n")
 
