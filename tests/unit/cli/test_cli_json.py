@@ -105,6 +105,7 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("restart dev", up, 0),
     ("down dev", up, 0),
     ("destroy dev --yes", up, 0),
+    ("native dev app", desk, 0),
     ("native dev worker", desk, 2),
     ("container dev", desk, 0),
     ("plan", None, 7),
