@@ -80,6 +80,14 @@ def test_all_that_a_target_reaches_is_listed(terminal: Terminal, opened: list[st
     ]
 
 
+def test_a_console_is_the_page_of_a_server_that_speaks_another_protocol(terminal: Terminal, opened: list[str]):
+    console = '[infra.minio]\nbuckets = ["files"]\nport = 9000\nports = { console = 9001 }\n'
+    terminal.house.write(SPEC.replace("[infra.redis]", f"{console}\n[infra.redis]").replace('["redis"]', '["minio"]'))
+    sit_down(terminal, DISPLAY=":0")
+    assert terminal.run("open", "dev", "minio").out == "localhost:9000\nhttp://localhost:9001\n"
+    assert opened == ["http://localhost:9001"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
