@@ -209,7 +209,7 @@ def _block(stacks: Sequence[StackRow], level: Level) -> _Block:
 
 
 def _line(name: str, parts: Iterable[tuple[Cell, ...]], found: Iterable[dict[str, _Summary]]) -> Row:
-    images = [_image(one[name].worst.image) for one in found if name in one]
+    images = [_image(one[name].worst.image) for one in found if name in one and one[name].worst.image]
     return Row(
         (Cell(name), *(cell for part in parts for cell in part), Cell(_common(images) if images else "", _FAINT))
     )

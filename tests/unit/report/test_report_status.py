@@ -124,9 +124,10 @@ def test_one_target_in_detail_has_titles_and_images(at):
 
 def test_copies_and_the_side_are_told(at):
     native: Side = "native"
-    rows = (container("dev", "app", side=native), *(container("dev", "worker", number=n) for n in (1, 2, 3)))
+    rows = (container("dev", "app", side=native, image=""), *(container("dev", "worker", number=n) for n in (1, 2, 3)))
     written = at(80, (stack("dev", *rows), environment("stage", 8001)))
     assert "✓ healthy native 27 min" in written
+    assert " play:stage\n" in written, "what is on the desk has no image"
     assert "✓ healthy x3 27 min" in written
 
 
