@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from envmgr.cli import words
 from envmgr.cli.session import session
 from envmgr.cli.stacks import json_option
 
 if TYPE_CHECKING:
     from envmgr.operations.session import Session
 
-_targets = click.argument("targets", nargs=-1, metavar="[TARGET…]")
+_targets = click.argument("targets", nargs=-1, metavar="[TARGET…]", shell_complete=words.targets)
 
 
-@click.group()
+@click.group(cls=words.Group)
 def images() -> None:
     """List, build, fetch and carry the images that targets need; all targets when none is named.
 
@@ -33,7 +34,12 @@ def images() -> None:
 @json_option
 @click.pass_obj
 def list_(file: str, targets: tuple[str, ...], as_json: bool) -> None:
-    """Show each image, where it comes from, and what stands in for what."""
+    """Show each image, where it comes from, and what stands in for what.
+
+    \b
+    envmgr images list
+    envmgr images list dev --json
+    """
     from envmgr.operations.image_list import images as operate
     from envmgr.report.images import write_images
 
@@ -47,7 +53,12 @@ def list_(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def build_recipes(file: str, targets: tuple[str, ...], as_json: bool) -> None:
-    """Build servers' images from distribution packages, by the project's recipes."""
+    """Build servers' images from distribution packages, by the project's recipes.
+
+    \b
+    envmgr images build
+    envmgr images build infra
+    """
     from envmgr.operations.image_list import build_from_packages
 
     _make(file, targets, as_json, "built", build_from_packages)
@@ -58,7 +69,12 @@ def build_recipes(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def pull(file: str, targets: tuple[str, ...], as_json: bool) -> None:
-    """Fetch what is not there from the registries."""
+    """Fetch what is not there from the registries.
+
+    \b
+    envmgr images pull
+    envmgr images pull prod
+    """
     from envmgr.operations.image_list import pull as operate
 
     _make(file, targets, as_json, "pulled", operate)
@@ -70,7 +86,12 @@ def pull(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def save(file: str, archive: Path, targets: tuple[str, ...], as_json: bool) -> None:
-    """Write every image into one file, for a host that reaches no registry."""
+    """Write every image into one file, for a host that reaches no registry.
+
+    \b
+    envmgr images save images.tar
+    envmgr images save images.tar infra prod
+    """
     from envmgr.operations.image_files import save as operate
     from envmgr.report.images import write_image_file
 
@@ -84,7 +105,11 @@ def save(file: str, archive: Path, targets: tuple[str, ...], as_json: bool) -> N
 @json_option
 @click.pass_obj
 def load(file: str, archive: Path, as_json: bool) -> None:
-    """Take the images of such a file into the engine."""
+    """Take the images of such a file into the engine.
+
+    \b
+    envmgr images load images.tar
+    """
     from envmgr.operations.image_files import load as operate
     from envmgr.report.images import write_image_file
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 import click
 
 from envmgr import __version__
+from envmgr.cli import words
+from envmgr.cli.completion import VARIABLE, completion
 from envmgr.cli.files import render
 from envmgr.cli.images import build, images
-from envmgr.cli.looking import exec_, health, logs, ps, status
+from envmgr.cli.looking import health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
+from envmgr.cli.reaching import exec_, open_, shell
 from envmgr.cli.stacks import destroy, down, restart, up
 from envmgr.cli.starting import init, schema
 from envmgr.cli.why import why
@@ -24,30 +30,34 @@ _SECTIONS = {
     "Begin": ("init", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
     "Develop": ("native", "container", "run", "env"),
-    "Look": ("plan", "status", "ps", "health", "why", "logs", "exec"),
+    "Look": ("plan", "status", "ps", "health", "why", "logs"),
+    "Reach": ("open", "shell", "exec"),
     "Files and images": ("render", "build", "images"),
+    "At the terminal": ("completion",),
 }
 
 
-class Envmgr(click.Group):
-    """The group, with its commands in sections and a suggestion for a mistyped one."""
+_NARROW, _NARROWEST = 51, 30
+"""Columns: where click stops to heed them, and below which no help can be read."""
+
+
+class Envmgr(words.Group):
+    """The group, with its commands in sections."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Begin; below fifty columns click would write help for fifty."""
+        columns = shutil.get_terminal_size().columns
+        if columns <= _NARROW:
+            extra["terminal_width"] = max(columns, _NARROWEST)
+        return super().make_context(info_name, args, parent, **extra)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands by what they are for."""
         for section, names in _SECTIONS.items():
             with formatter.section(section):
                 formatter.write_dl([(name, self.commands[name].get_short_help_str(90)) for name in names])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command, or fail with the nearest one."""
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            from envmgr.spec.suggest import did_you_mean
-
-            hint = did_you_mean(args[0], self.commands)
-            ctx.fail(f"there is no command {args[0]!r}; {hint or 'envmgr --help lists them'}")
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Envmgr, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -58,13 +68,20 @@ def cli(ctx: click.Context, file: str) -> None:
     """Run dev, stage and prod side by side from one spec.
 
     A target is an environment of the spec, or `infra`, the base that all environments share.
+
+    \b
+    envmgr up dev              from nothing to a healthy stack
+    envmgr status              all stacks side by side
+    envmgr why dev             the first cause of what is wrong
+    envmgr COMMAND --help      examples of a command
     """
     ctx.obj = file
 
 
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
-    *(plan, status, ps, health, why, logs, exec_, render, build, images),
+    *(plan, status, ps, health, why, logs, open_, shell, exec_),
+    *(render, build, images, completion),
 ):
     cli.add_command(command)
 for command in (init, schema):
@@ -74,6 +91,7 @@ for command in (init, schema):
 def main() -> None:
     """Run a command and exit."""
     signal.signal(signal.SIGTERM, _as_interrupt)
+    _write_what_can_be_written()
     try:
         code = _run()
         sys.stdout.flush()
@@ -84,10 +102,17 @@ def main() -> None:
     sys.exit(code)
 
 
+def _write_what_can_be_written() -> None:
+    """Let a character that the stream's encoding does not have be a question mark, and no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _run() -> int:
     stdout = sys.stdout
     try:
-        return int(cli.main(standalone_mode=False) or 0)
+        return int(cli.main(prog_name="envmgr", complete_var=VARIABLE, standalone_mode=False) or 0)
     except SystemExit as ending:
         if sys.stdout is not stdout:
             # How click tells that the reader has gone; its own exit code of 1 would say that the command failed.
@@ -97,10 +122,10 @@ def _run() -> int:
     except EnvmgrError as error:
         return _report(error)
     except click.ClickException as error:
-        if _wants_json():
-            return _report(UsageError(error.format_message(), help=f"{_command_path(error)} --help"))
-        error.show()
-        return error.exit_code
+        if isinstance(error, click.exceptions.NoArgsIsHelpError) and not _wants_json():
+            error.show()
+            return error.exit_code
+        return _report(UsageError(error.format_message(), help=f"{_command_path(error)} --help"))
     except (click.Abort, KeyboardInterrupt):
         return _report(InterruptedByUser("interrupted"))
 

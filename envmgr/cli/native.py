@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from envmgr.cli import words
 from envmgr.cli.session import session
 from envmgr.cli.stacks import agreement, json_option
 
@@ -13,8 +14,8 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask before a prote
 
 
 @click.command()
-@click.argument("target", metavar="ENVIRONMENT")
-@click.argument("services", nargs=-1, metavar="[SERVICE…]")
+@click.argument("target", metavar="ENVIRONMENT", shell_complete=words.environments)
+@click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=words.services)
 @yes_option
 @json_option
 @click.pass_obj
@@ -37,8 +38,8 @@ def native(file: str, target: str, services: tuple[str, ...], yes: bool, as_json
 
 
 @click.command()
-@click.argument("target", metavar="ENVIRONMENT")
-@click.argument("services", nargs=-1, metavar="[SERVICE…]")
+@click.argument("target", metavar="ENVIRONMENT", shell_complete=words.environments)
+@click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=words.services)
 @click.option("--build", is_flag=True, help="Build the project's images anew where their source has changed.")
 @yes_option
 @json_option
@@ -63,14 +64,15 @@ def container(file: str, target: str, services: tuple[str, ...], build: bool, ye
 
 # What follows the service belongs to the program.
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("target", metavar="ENVIRONMENT")
-@click.argument("service", metavar="SERVICE")
+@click.argument("target", metavar="ENVIRONMENT", shell_complete=words.environments)
+@click.argument("service", metavar="SERVICE", shell_complete=words.services)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND…]")
 @click.pass_obj
 def run(file: str, target: str, service: str, command: tuple[str, ...]) -> None:
     """Run a service on the desk with its container's variables, restarted when its source changes.
 
     It goes to the desk first, as with `envmgr native`. Ctrl-C ends it. A command after the service is run in its place.
+    Takes no --json: what is printed is the program's.
 
     \b
     envmgr run dev app
@@ -87,16 +89,16 @@ def run(file: str, target: str, service: str, command: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("target", metavar="ENVIRONMENT")
-@click.argument("service", required=False, default="", metavar="[SERVICE]")
+@click.argument("target", metavar="ENVIRONMENT", shell_complete=words.environments)
+@click.argument("service", required=False, default="", metavar="[SERVICE]", shell_complete=words.services)
 @click.option("--native", "is_native", is_flag=True, help="With addresses of the loopback, for a program on the desk.")
 @click.option("--values", is_flag=True, help="Secrets as values, not as files: what is printed must be kept safe.")
-@click.option("--format", "form", type=click.Choice(["dotenv", "shell", "json"]), default="dotenv", show_default=True)
+@click.option("--format", "form", type=words.Choice(["dotenv", "shell", "json"]), default="dotenv", show_default=True)
 @click.pass_obj
 def env(file: str, target: str, service: str, is_native: bool, values: bool, form: str) -> None:
     """Print the variables of a service, as its container has them or as they are on the desk.
 
-    Without a service: what all services on the desk agree on.
+    Without a service: what all services on the desk agree on. Takes no --json, but --format json.
 
     \b
     envmgr env dev --native

@@ -6,18 +6,19 @@ import sys
 
 import click
 
+from envmgr.cli import words
 from envmgr.cli.session import session
 from envmgr.cli.stacks import json_option
 from envmgr.errors import ExitCode
 
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[TARGET… [SERVICE…]]")
+@click.argument("targets", nargs=-1, metavar="[TARGET… [SERVICE…]]", shell_complete=words.targets_or_services)
 @click.option(
     "--build", is_flag=True, help="As if the project's images were built anew where their source has changed."
 )
 @click.option(
-    "--images", type=click.Choice(["registry", "recipes"]), help="Where server images come from on a fresh host."
+    "--images", type=words.Choice(["registry", "recipes"]), help="Where server images come from on a fresh host."
 )
 @json_option
 @click.pass_obj

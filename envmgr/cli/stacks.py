@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from envmgr.cli import words
 from envmgr.cli.session import session
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]")
+@click.argument(
+    "targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]", shell_complete=words.targets_or_services
+)
 @click.option("--build", is_flag=True, help="Build the project's images anew where their source has changed.")
 @click.option(
-    "--images", type=click.Choice(["registry", "recipes"]), help="Where server images come from on a fresh host."
+    "--images", type=words.Choice(["registry", "recipes"]), help="Where server images come from on a fresh host."
 )
 @click.option("--new-secrets", is_flag=True, help="Make new passwords although the target already has data.")
 @click.option("--yes", is_flag=True, help="Do not ask before a protected environment is cut; for machines.")
@@ -58,7 +61,9 @@ def up(
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]")
+@click.argument(
+    "targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]", shell_complete=words.targets_or_services
+)
 @json_option
 @click.pass_obj
 def down(file: str, targets: tuple[str, ...], as_json: bool) -> None:
@@ -78,7 +83,9 @@ def down(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]")
+@click.argument(
+    "targets", nargs=-1, required=True, metavar="TARGET… [SERVICE…]", shell_complete=words.targets_or_services
+)
 @json_option
 @click.pass_obj
 def restart(file: str, targets: tuple[str, ...], as_json: bool) -> None:
@@ -97,7 +104,7 @@ def restart(file: str, targets: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET…", shell_complete=words.targets)
 @click.option("--protected", is_flag=True, help="The target may be a protected one.")
 @click.option("--yes", is_flag=True, help="Do not ask for the target's name; for machines.")
 @json_option
@@ -129,8 +136,8 @@ def _show(plan: Plan, *, as_json: bool) -> None:
     import sys
     from dataclasses import replace
 
+    from envmgr.report.machine import write_json
     from envmgr.report.plan import plan_fields, write_plan
-    from envmgr.report.results import write_json
 
     if as_json and not plan.is_empty:
         write_json(**plan_fields(plan))

@@ -6,14 +6,15 @@ import sys
 
 import click
 
+from envmgr.cli import words
 from envmgr.cli.session import session
 from envmgr.cli.stacks import json_option
 from envmgr.errors import ExitCode
 
 
 @click.command()
-@click.argument("target")
-@click.argument("service", required=False, default="")
+@click.argument("target", shell_complete=words.targets)
+@click.argument("service", required=False, default="", shell_complete=words.services)
 @json_option
 @click.pass_obj
 def why(file: str, target: str, service: str, as_json: bool) -> None:

@@ -228,6 +228,10 @@ class DockerEngine:
         """Run a docker command on the operator's terminal."""
         return process.passthrough((self._command, *args), self._child_environment)
 
+    def follow(self, args: tuple[str, ...], on_line: OnLine) -> int:
+        """Run a docker command and hand on its lines."""
+        return process.follow((self._command, *args), self._child_environment, on_line)
+
     # ---- what they are made of
 
     def _compose(self, verb: str, of: str, args: tuple[str, ...], deadline: float) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -117,6 +117,24 @@ def passthrough(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run a command on the operator's terminal and return its exit code, 128 + n when signal n ended it."""
     with _deaf_to_interrupts():
         code = subprocess.call(argv, env=dict(environ))
+    return code if code >= 0 else 128 - code
+
+
+def follow(argv: Sequence[str], environ: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+    """Run a command, hand on each line that it prints as it comes, and return its exit code as `passthrough` does."""
+    with (
+        _deaf_to_interrupts(),
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(environ)) as child,
+    ):
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                on_line(_text(line).rstrip("\r\n"))
+        except BaseException:
+            # Whoever read the lines has gone: nobody needs more of them.
+            child.kill()
+            raise
+        code = child.wait()
     return code if code >= 0 else 128 - code
 
 

@@ -204,3 +204,6 @@ class Engine(Protocol):
 
     def passthrough(self, args: tuple[str, ...]) -> int:
         """Run `docker ARGS` on the operator's terminal and return its exit code."""
+
+    def follow(self, args: tuple[str, ...], on_line: OnLine) -> int:
+        """Run `docker ARGS`, hand on each line of its stdout as it comes, and return its exit code."""

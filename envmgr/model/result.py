@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from envmgr.model.health import ServiceHealth
+
+Side = Literal["container", "native"]
+"""Where a service runs: in Docker, or as a process of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class ContainerRow:
     address: str
     stand_in: str = ""
     """What answers in place of the real server; empty when it is the real one."""
+    side: Side = "container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,18 @@ class StackRow:
     services: int
     is_protected: bool
     rows: tuple[ContainerRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a service has printed."""
+
+    target: str
+    service: str
+    """Empty for what Compose itself says."""
+    time: str | None
+    """RFC 3339, in UTC; None where there is none."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

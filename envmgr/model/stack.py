@@ -48,6 +48,8 @@ class Publication:
     published: int
     host_ip: str = "127.0.0.1"
     protocol: str = "tcp"
+    name: str = field(default="", compare=False)
+    """What the spec calls it, `console`; empty for the main one, and for what the engine tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from envmgr.model.stack import HttpProbe, Publication, Service, Stack
 
 _TLS = (443, 8443)
 """Ports inside a container that speak TLS by convention."""
+_CONSOLE = "console"
+"""A port of this name has pages for people, whatever the service itself speaks."""
 
 
 def addresses(stack: Stack) -> tuple[Address, ...]:
@@ -20,6 +22,8 @@ def _address(stack: Stack, service: Service, port: Publication) -> Address:
 
 
 def _scheme(service: Service, port: Publication) -> str:
+    if port.name == _CONSOLE:
+        return "http://"
     if not isinstance(service.probe, HttpProbe):
         return ""
     return "https://" if port.target in _TLS else "http://"

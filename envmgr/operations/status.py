@@ -1,8 +1,10 @@
-"""What runs: every container of some targets, with a verdict from the engine alone."""
+"""What runs: every service of some targets, with a verdict from the engine alone, or from its process on the desk."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from envmgr import naming
 from envmgr.health.verdict import judge
@@ -10,6 +12,7 @@ from envmgr.model.health import Verdict
 from envmgr.model.observed import Container, Observed, State
 from envmgr.model.result import ContainerRow, StackRow
 from envmgr.model.stack import Service, Stack
+from envmgr.native.running import running
 from envmgr.operations.addresses import addresses
 from envmgr.operations.session import Session
 
@@ -19,17 +22,64 @@ def status(session: Session, names: tuple[str, ...]) -> tuple[StackRow, ...]:
 
     Raises: `UsageError` for a name that is neither a target nor a service of the one target.
     """
-    stacks, services = session.project.choose(names) if names else (session.project.system.stacks, ())
+    # As the spec has it: a service on the desk is shown in its place, whether or not it leaves a container.
+    declared = replace(session.project, system=session.project.declared)
+    stacks, services = declared.choose(names) if names else (declared.system.stacks, ())
     observed = session.observe()
-    return tuple(_stack_row(stack, session.project.services(stack, services), observed) for stack in stacks)
+    return tuple(_stack_row(session, stack, declared.services(stack, services), observed) for stack in stacks)
 
 
-def _stack_row(stack: Stack, shown: tuple[Service, ...], observed: Observed) -> StackRow:
-    rows = tuple(row for service in shown for row in _service_rows(stack, service, observed))
-    lasting = [service for service in stack.services if not service.is_job]
-    up = sum(_is_up(stack, service, observed) for service in lasting)
+def _stack_row(session: Session, declared: Stack, shown: tuple[Service, ...], observed: Observed) -> StackRow:
+    stack = session.project.system.stack(declared.target)
+    away = {service.name for service in stack.native}
+    desk = _Desk(session.project.folder, stack, observed)
+    rows = tuple(
+        row
+        for service in shown
+        for row in (desk.rows(service) if service.name in away else _service_rows(declared, service, observed))
+    )
+    lasting = [service for service in declared.services if not service.is_job]
+    up = sum(desk.runs(one) if one.name in away else _is_up(declared, one, observed) for one in lasting)
     state = "up" if up == len(lasting) else "partly up" if up else "down"
-    return StackRow(stack.target, state, up, len(lasting), stack.is_protected, rows)
+    return StackRow(declared.target, state, up, len(lasting), declared.is_protected, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """The services of one environment that run on the desk."""
+
+    folder: Path
+    stack: Stack
+    observed: Observed
+
+    def runs(self, service: Service) -> bool:
+        return running(self.folder, self.stack.target, service.name) is not None
+
+    def rows(self, service: Service) -> tuple[ContainerRow, ...]:
+        """Return its row; a job that nobody runs has none, for nobody expects it to."""
+        found = running(self.folder, self.stack.target, service.name)
+        if found is None and service.is_job:
+            return ()
+        forwards = self.observed.of(self.stack.compose_project, service.name)
+        command = f"envmgr run {self.stack.target} {service.name}"
+        return (
+            ContainerRow(
+                target=self.stack.target,
+                service=service.name,
+                container=forwards[0].name if forwards else "",
+                verdict=(Verdict.HEALTHY if found else Verdict.STOPPED).value,
+                reason="" if found else f"on the desk, and nothing runs it: {command}",
+                image="",
+                uptime=(datetime.now(UTC) - found.started_at).total_seconds() if found else None,
+                restarts=0,
+                address=_address(replace(self.stack, services=(service,)), service),
+                side="native",
+            ),
+        )
+
+
+def _address(stack: Stack, service: Service) -> str:
+    return next((one.url for one in addresses(stack) if one.service == service.name), "")
 
 
 def _is_up(stack: Stack, service: Service, observed: Observed) -> bool:
@@ -38,7 +88,7 @@ def _is_up(stack: Stack, service: Service, observed: Observed) -> bool:
 
 
 def _service_rows(stack: Stack, service: Service, observed: Observed) -> tuple[ContainerRow, ...]:
-    address = next((a.url for a in addresses(stack) if a.service == service.name), "")
+    address = _address(stack, service)
     containers = observed.of(stack.compose_project, service.name)
     if not containers:
         verdict = Verdict.MISSING.value

@@ -6,7 +6,8 @@ import sys
 from dataclasses import asdict
 
 from envmgr.model.result import ImageFile, ImageRow
-from envmgr.report.results import count, write_json, write_table
+from envmgr.report.machine import write_json
+from envmgr.report.results import count, write_table
 
 _MEGABYTE = 1024**2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,7 +9,8 @@ from itertools import groupby
 from typing import IO, Any, assert_never
 
 from envmgr.model.plan import Action, Cause, Interruption, Loss, Plan, Step, Subject
-from envmgr.report.results import write_json
+from envmgr.report.machine import write_json
+from envmgr.report.screen import paint, width, wrapped
 
 Line = tuple[str, str]
 """Style, text."""
@@ -42,10 +42,11 @@ _DONE = {
 }
 _LONGEST = 60
 """Characters of a value, before its middle is left out."""
+_HANGING = " " * 8
 
 
 def plan_fields(plan: Plan) -> dict[str, Any]:
-    """Return the JSON shape of a plan; `docs/plan.md` describes it."""
+    """Return the JSON shape of a plan; `docs/json.md` describes it."""
     return {
         "event": "plan",
         "targets": list(plan.targets),
@@ -70,9 +71,9 @@ def plan_lines(plan: Plan) -> tuple[str, ...]:
 
 def write_plan(plan: Plan, stream: IO[str]) -> None:
     """Print a plan; with colour on a terminal."""
-    is_styled = stream.isatty() and not os.environ.get("NO_COLOR")
     for style, text in _lines(plan):
-        stream.write(f"\x1b[{style}m{text}\x1b[0m\n" if is_styled and style else f"{text}\n")
+        for line in wrapped(text, width(stream), _HANGING):
+            stream.write(paint(line, style, stream) + "\n")
     stream.flush()
 
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from envmgr.model.result import (
     Address,
+    ContainerRow,
     DownResult,
     HealthResult,
     InitResult,
+    LogLine,
+    ProbeReport,
     StackRow,
     UpResult,
 )
-from envmgr.report.errors import FORMAT
-from envmgr.report.progress import health_fields
+from envmgr.report.machine import write_json as write_json
+from envmgr.report.progress import STYLES, health_fields
+from envmgr.report.screen import paint
+from envmgr.report.table import Cell, Column, Row, print_table, row
 
-Row = tuple[str, ...]
+Texts = tuple[str, ...]
 
-
-def write_json(**fields: Any) -> None:
-    """Print one JSON object on one line."""
-    sys.stdout.write(json.dumps({"format": FORMAT, **fields}) + "\n")
+_PROBES = (
+    Column("TARGET"),
+    Column("SERVICE"),
+    Column("WHAT", 2, may_be_cut=True),
+    Column("VERDICT"),
+    Column("LATENCY", 1),
+)
+_CONTAINERS = (
+    Column("CONTAINER"),
+    Column("STATE"),
+    Column("UPTIME", 1),
+    Column("RESTARTS", 3),
+    Column("ADDRESS", 2),
+    Column("IMAGE", 4, may_be_cut=True),
+)
 
 
 def write_up(result: UpResult, *, as_json: bool, verb: str = "up") -> None:
@@ -41,7 +55,8 @@ def write_up(result: UpResult, *, as_json: bool, verb: str = "up") -> None:
         return
     what = count(len(result.services), "service") + " healthy"
     changes = "nothing to change" if result.changed == 0 else f"{result.changed} started"
-    sys.stdout.write(f"{', '.join(result.targets)} {verb}: {what}, {changes}, {result.seconds:.1f} s\n")
+    head = paint(f"{', '.join(result.targets)} {verb}", "32;1", sys.stdout)
+    sys.stdout.write(f"{head}: {what}, {changes}, {result.seconds:.1f} s\n")
     write_addresses(result.addresses)
 
 
@@ -84,13 +99,15 @@ def write_health(result: HealthResult, *, as_json: bool) -> None:
     if not result.probes:
         sys.stdout.write("nothing runs; start with: envmgr up dev\n")
         return
-    rows = [
-        (p.target, p.service, p.what, p.verdict, _milliseconds(p.latency), "" if p.is_good else p.reason)
-        for p in result.probes
-    ]
-    write_table(("TARGET", "SERVICE", "WHAT", "VERDICT", "LATENCY", "REASON"), rows, verdict=3)
+    print_table(_PROBES, [_probe_row(probe) for probe in result.probes], note="REASON")
     good = sum(probe.is_good for probe in result.probes)
     sys.stdout.write(f"{good} of {len(result.probes)} healthy in {result.seconds:.2f} s\n")
+
+
+def _probe_row(probe: ProbeReport) -> Row:
+    verdict = Cell(probe.verdict, verdict_style(probe.verdict))
+    reason = "" if probe.is_good else probe.reason
+    return row(probe.target, probe.service, probe.what, verdict, _milliseconds(probe.latency), note=reason)
 
 
 def count(number: int, what: str) -> str:
@@ -102,32 +119,23 @@ def _milliseconds(latency: float | None) -> str:
     return "" if latency is None else f"{latency * 1000:.0f} ms"
 
 
-def write_status(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
-    """Print every stack with its services."""
-    if as_json:
-        write_json(stacks=[asdict(stack) for stack in stacks])
-        return
-    rows = []
-    for stack in stacks:
-        for row in stack.rows:
-            is_plain = row.verdict in ("healthy", "completed") or not row.reason
-            verdict = row.verdict if is_plain else f"{row.verdict} ({row.reason})"
-            rows.append((row.target, row.service, verdict, _duration(row.uptime), row.address, row.image))
-    write_table(("TARGET", "SERVICE", "STATE", "UPTIME", "ADDRESS", "IMAGE"), rows, verdict=2)
-    summary = [f"{s.target} {s.state} ({s.services_up}/{s.services})" for s in stacks]
-    sys.stdout.write(", ".join(summary) + "\n")
-    for row in (row for stack in stacks for row in stack.rows if row.stand_in):
-        sys.stdout.write(f"stand-in: {row.target} {row.service} is {row.stand_in}, not the real server\n")
-
-
 def write_ps(stacks: tuple[StackRow, ...], *, as_json: bool) -> None:
     """Print every container."""
     containers = [row for stack in stacks for row in stack.rows if row.container]
     if as_json:
         write_json(containers=[asdict(row) for row in containers])
         return
-    rows = [(r.container, r.verdict, _duration(r.uptime), str(r.restarts), r.address, r.image) for r in containers]
-    write_table(("CONTAINER", "STATE", "UPTIME", "RESTARTS", "ADDRESS", "IMAGE"), rows, verdict=1)
+    print_table(_CONTAINERS, [_container_row(one) for one in containers])
+
+
+def _container_row(one: ContainerRow) -> Row:
+    state = Cell(one.verdict, verdict_style(one.verdict))
+    return row(one.container, state, duration(one.uptime), str(one.restarts), one.address, one.image)
+
+
+def write_log_line(line: LogLine) -> None:
+    """Print one line of a log, for machines."""
+    write_json(event="log", **asdict(line))
 
 
 def write_changes(changes: Iterable[tuple[str, str, tuple[str, ...]]], *, as_json: bool) -> None:
@@ -144,7 +152,8 @@ def write_changes(changes: Iterable[tuple[str, str, tuple[str, ...]]], *, as_jso
         sys.stdout.write("up to date\n")
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Return a time in one unit: `27 min`."""
     if seconds is None:
         return ""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -153,31 +162,16 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def write_table(header: Row, rows: Sequence[Row], verdict: int | None = None) -> None:
-    """Print aligned columns; on a terminal with colour, in a pipe as plain text."""
-    if not rows:
-        return
-    if sys.stdout.isatty():
-        _write_rich_table(header, rows, verdict)
-        return
-    shown = [header, *rows] if any(header) else rows
-    widths = [max(len(row[i]) for row in shown) for i in range(len(header))]
-    for row in shown:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+def write_table(header: Texts, rows: Sequence[Texts], verdict: int | None = None) -> None:
+    """Print aligned columns; on a narrow terminal the later ones give way."""
+    columns = [Column(title, rank, may_be_cut=rank > 0) for rank, title in enumerate(header)]
+    print_table(columns, [row(*(_cell(one, i == verdict) for i, one in enumerate(texts))) for texts in rows])
 
 
-def _write_rich_table(header: Row, rows: Sequence[Row], verdict: int | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _cell(text: str, is_verdict: bool) -> Cell:
+    return Cell(text, verdict_style(text) if is_verdict else "")
 
-    table = Table(box=None, show_header=any(header), header_style="bold", padding=(0, 2, 0, 0))
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        cells = [Text(cell) for cell in row]
-        if verdict is not None:
-            cells[verdict].stylize("green" if row[verdict].startswith(("healthy", "completed")) else "red")
-        table.add_row(*cells)
-    Console(highlight=False).print(table)
+
+def verdict_style(text: str) -> str:
+    """Return the SGR style of a verdict in words; what is none is in red."""
+    return STYLES.get(text, "31")

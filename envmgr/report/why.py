@@ -6,7 +6,8 @@ import sys
 
 from envmgr.model.diagnosis import Diagnosis
 from envmgr.report.diagnosis import detail_lines, diagnosis_fields
-from envmgr.report.results import write_json
+from envmgr.report.machine import write_json
+from envmgr.report.screen import paint, width, wrapped
 
 
 def write_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
@@ -18,5 +19,10 @@ def write_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
         what = f"{diagnosis.service} of {diagnosis.target}" if diagnosis.service else diagnosis.target
         sys.stdout.write(f"{what} is healthy\n")
         return
-    lines = [f"cause: {diagnosis.first.sentence}", *detail_lines(diagnosis), f"next:  {diagnosis.first.command}"]
-    sys.stdout.write("\n".join(lines) + "\n")
+    first = diagnosis.first
+    text = [("cause: ", "31;1", first.sentence), *(("", "", line) for line in detail_lines(diagnosis))]
+    for head, style, line in text:
+        for index, part in enumerate(wrapped(head + line, width(sys.stdout), " " * 7)):
+            sys.stdout.write((part if index else paint(head, style, sys.stdout) + part.removeprefix(head)) + "\n")
+    # Not broken, so that it can be copied as it stands.
+    sys.stdout.write(f"{paint('next:  ', '1', sys.stdout)}{first.command}\n")

@@ -172,7 +172,7 @@ def _supplied(service: Service, given: Supply) -> Service:
 def publications(draft: Draft, port: int | None, more: Mapping[str, int]) -> tuple[Publication, ...]:
     """Return the ports on the host: the kind's main one, and those that the spec names."""
     main = [Publication(draft.target_port, port)] if port and draft.target_port else []
-    named = [Publication(draft.more_ports[name], published) for name, published in more.items()]
+    named = [Publication(draft.more_ports[name], published, name=name) for name, published in more.items()]
     return (*main, *named)
 
 

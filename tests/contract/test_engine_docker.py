@@ -195,6 +195,14 @@ def test_passthrough_is_the_docker_command(lab: Lab, capfd: pytest.CaptureFixtur
     assert capfd.readouterr().out == "inside\n"
 
 
+def test_the_lines_of_a_docker_command_are_handed_on(lab: Lab):
+    lab.has("app")
+    lab.up()
+    lines: list[str] = []
+    command = ("exec", lab.get("app").id, "sh", "-c", "echo one; echo two; exit 4")
+    assert (lab.engine.follow(command, lines.append), lines) == (4, ["one", "two"])
+
+
 # ---- networks
 
 

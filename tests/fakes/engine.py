@@ -312,3 +312,10 @@ class FakeEngine(World):
         """Note what would have run."""
         self.admit("passthrough", args)
         return self.terminal_exit_code
+
+    def follow(self, args: tuple[str, ...], on_line: OnLine) -> int:
+        """Note what would have run, and hand on what it was told to print."""
+        self.admit("follow", args)
+        for line in self.terminal_lines:
+            on_line(line)
+        return self.terminal_exit_code

@@ -160,6 +160,8 @@ class World:
         self.planned: list[Callable[[], object]] = []
         """What happens next, one thing each time that somebody waits for an event and there is none."""
         self.terminal_exit_code = 0
+        self.terminal_lines: tuple[str, ...] = ()
+        """What a child on the terminal prints."""
         self.streams: list[FakeStream] = []
         self._numbers = itertools.count(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,11 +17,12 @@ HEAVY = {
 }
 
 
-def imported(*arguments: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+def imported(*arguments: str, **variables: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
     """Run envmgr in a fresh interpreter; return how it ended, and the top-level modules that it imported."""
     code = "import sys; sys.argv[0] = 'envmgr'; from envmgr.cli.entry import main; main()"
     command = [sys.executable, "-X", "importtime", "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
     found = re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$", done.stderr, re.MULTILINE)
     return done, {name.partition(".")[0] for name in found}
 
@@ -45,6 +47,13 @@ def test_an_unknown_command_imports_nothing_heavy():
     done, modules = imported("upp")
     assert done.returncode == 2
     assert "there is no command 'upp'" in done.stderr
+    assert modules & HEAVY == set()
+
+
+def test_completing_a_service_imports_nothing_heavy(repository):
+    asked = {"COMP_WORDS": f"envmgr -f {repository}/envmgr.toml up dev wor", "COMP_CWORD": "5"}
+    done, modules = imported(_ENVMGR_COMPLETE="bash_complete", **asked)
+    assert (done.returncode, done.stdout) == (0, "plain,worker\n")
     assert modules & HEAVY == set()
 
 

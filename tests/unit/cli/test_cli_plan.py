@@ -8,20 +8,12 @@ import sys
 import click
 import pytest
 
-from envmgr.cli import plan as module
 from tests.house import House
 from tests.unit.cli.test_cli_commands import Terminal, terminal
 
 __all__ = ["terminal"]
 
 NO_TERMINAL = "error: this cuts prod, which is protected and runs, and there is no terminal to ask on\n"
-
-
-@pytest.fixture(autouse=True)
-def planning(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    from envmgr.cli import stacks
-
-    monkeypatch.setattr(module, "session", stacks.session)
 
 
 def change_prod(house: House) -> None:

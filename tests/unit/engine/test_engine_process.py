@@ -220,6 +220,22 @@ def test_on_the_terminal_ctrl_c_is_the_childs_to_handle():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.spawns
+def test_lines_are_handed_on_as_they_come():
+    lines: list[str] = []
+    assert process.follow((SH, "-c", "printf 'one\\r\\n\\377two\\nthree'; exit 5"), ENVIRON, lines.append) == 5
+    assert lines == ["one", "\ufffdtwo", "three"]
+
+
+@pytest.mark.spawns
+def test_a_child_whose_lines_nobody_takes_is_ended():
+    def gone(_line: str) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        process.follow((SH, "-c", "while :; do echo on; done"), ENVIRON, gone)
+
+
 # ---- the docker command
 
 

@@ -18,6 +18,7 @@ from envmgr.operations.health import health
 from envmgr.operations.native import to_container, to_native
 from envmgr.operations.rendering import check_rendered
 from envmgr.operations.run import prepare, variables
+from envmgr.operations.status import status
 from envmgr.operations.up import UpOptions
 from envmgr.operations.why import why
 from tests.fakes.engine import Behaviour
@@ -350,3 +351,23 @@ def test_without_a_service_what_all_agree_on(desk: House):
     given, _ = variables(desk.session(), "dev", "", on_desk=True)
     assert {"ENVIRONMENT", "REDIS_KEY_PREFIX"} <= set(given.plain)
     assert {"DATABASE_URL", "REDIS_URL", "SECRET_KEY"} <= set(given.files)
+
+
+def test_status_shows_each_side_in_the_services_place(desk: House):
+    native(desk)
+    slot = take(desk.folder, "dev", "app")
+    slot.tell(os.getpid())
+    (stack,) = status(desk.session(), ("dev",))
+    slot.close()
+    assert [(row.service, row.side, row.verdict, row.container, row.address) for row in stack.rows] == [
+        ("app", "native", "healthy", "play-dev-app-1", "http://localhost:8000"),
+        ("worker", "native", "stopped", "", ""),
+        ("page", "container", "healthy", "play-dev-page-1", ""),
+    ]
+    assert (stack.state, stack.services_up, stack.services) == ("partly up", 2, 3)
+    assert stack.rows[0].uptime is not None
+    assert stack.rows[1].reason == "on the desk, and nothing runs it: envmgr run dev worker"
+    (one,) = status(desk.session(), ("dev", "worker"))
+    assert [row.service for row in one.rows] == ["worker"]
+    with pytest.raises(UsageError, match="dev has no service nobody"):
+        status(desk.session(), ("dev", "nobody"))

@@ -21,7 +21,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], objec
     """Run something whose stdout and stderr are a wide terminal with colours; return what it wrote."""
     for name, value in {"TERM": "xterm-256color", "COLUMNS": "200", "LINES": "40"}.items():
         monkeypatch.setenv(name, value)
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
 
     def shown(work: Callable[[], object]) -> str:

@@ -170,7 +170,10 @@ class Terminal(io.StringIO):
 
 
 def test_colour_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
     pipe, terminal = io.StringIO(), Terminal()
     write_plan(WHOLE, pipe)
     write_plan(WHOLE, terminal)
@@ -179,3 +182,12 @@ def test_colour_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NO_COLOR", "1")
     write_plan(WHOLE, plain := Terminal())
     assert plain.getvalue() == TEXT
+
+
+def test_a_narrow_terminal_gets_lines_broken_between_words(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    write_plan(WHOLE, terminal := Terminal())
+    lines = terminal.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "        environments.stage.workers)" in lines

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 
 import pytest
+from rich.console import Console
 
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.progress import Caution, Message, Note, Output, Progress, Step
-from envmgr.report.progress import as_event, describe, listening
+from envmgr.report.progress import _Board, as_event, describe, listening
 
 STARTING = ServiceHealth("dev", "app", Verdict.STARTING, "its healthcheck has not passed yet", None, 0.00004)
 HEALTHY = ServiceHealth("dev", "app", Verdict.HEALTHY, "", 0.012345, 3.14159)
@@ -44,7 +46,7 @@ def test_for_machines_each_event_is_a_line_on_stdout(capsys: pytest.CaptureFixtu
             listen(message)
     out, err = capsys.readouterr()
     assert err == ""
-    assert [json.loads(line) for line in out.splitlines()] == [as_event(message) for message in MESSAGES]
+    assert [json.loads(line) for line in out.splitlines()] == [{"format": 1, **as_event(one)} for one in MESSAGES]
 
 
 def test_in_a_pipe_each_message_is_a_line_on_stderr(capsys: pytest.CaptureFixture[str]):
@@ -102,7 +104,44 @@ def test_on_a_terminal_services_change_in_place(on_terminal):
 
 def test_what_is_being_done_goes_when_it_is_over(on_terminal):
     written = on_terminal(lambda: told(Step("dev", "starting app"), Output("dev", "  [layer] 1  "), Progress(STARTING)))
-    assert plain(written).rstrip().splitlines()[-1].startswith("…  dev  app  starting")
+    assert plain(written).rstrip().splitlines()[-1].startswith("… dev  app  starting")
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(on_terminal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TERM", "dumb")
+    written = on_terminal(lambda: told(Step("dev", "starting app"), Progress(STARTING), Progress(HEALTHY)))
+    assert written.splitlines() == [
+        "dev: starting app",
+        "dev: app: starting (its healthcheck has not passed yet)",
+        "dev: app: healthy in 3.1 s",
+    ]
+
+
+def test_a_low_terminal_shows_what_is_not_good_yet():
+    board = _Board()
+    for number in range(20):
+        board.take(Progress(ServiceHealth("infra", f"s{number}", Verdict.HEALTHY)))
+    for message in (Progress(STARTING), Step("dev", "starting app"), Output("dev", "layer 1")):
+        board.take(message)
+    console = Console(file=io.StringIO(), width=80, height=10)
+    with console.capture() as shown:
+        console.print(board)
+    first, second, *below = shown.get().splitlines()
+    assert first == "✓ 20 of 21 are healthy"
+    assert second == "… dev  app  starting (its healthcheck has not passed yet)"
+    assert [line.split()[-2:] for line in below] == [["starting", "app"], ["layer", "1"]]
+    board.is_over = True
+    with console.capture() as shown:
+        console.print(board)
+    assert len(shown.get().splitlines()) == 21, "all are shown when it is over"
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_a_line_is_never_broken(on_terminal, monkeypatch: pytest.MonkeyPatch, columns: str):
+    monkeypatch.setenv("COLUMNS", columns)
+    crash = ServiceHealth("dev", "app", Verdict.CRASHING, "restarted 4 times, last exit code 1, " + "and so on " * 9)
+    written = plain(on_terminal(lambda: told(Step("dev", "starting " + "app " * 40), Progress(crash))))
+    assert max(len(line.rstrip()) for line in written.replace("\r", "\n").splitlines()) <= int(columns)
 
 
 def test_no_color_leaves_the_words(on_terminal, monkeypatch: pytest.MonkeyPatch):

@@ -18,6 +18,7 @@ from envmgr.model.result import (
     UpResult,
 )
 from envmgr.report import results
+from envmgr.report.status import write_status
 
 UP = UpResult(
     ("infra", "dev"),
@@ -55,6 +56,7 @@ ROW_FIELDS = {
     "restarts": 0,
     "address": "http://localhost:8000",
     "stand_in": "",
+    "side": "container",
 }
 GONE_FIELDS = ROW_FIELDS | {
     "service": "worker",
@@ -136,7 +138,7 @@ JSON: list[tuple[Callable[[], None], dict]] = [
         {"healthy": False, "probes": [], "seconds": 0.0},
     ),
     (
-        lambda: results.write_status(STATUS, as_json=True),
+        lambda: write_status(STATUS, as_json=True),
         {
             "stacks": [
                 {
@@ -200,12 +202,15 @@ dev     postgres  PostgreSQL database dev_play  unhealthy           refused
         "nothing runs; start with: envmgr up dev\n",
     ),
     (
-        lambda: results.write_status(STATUS, as_json=False),
+        lambda: write_status(STATUS, as_json=False),
         """\
-TARGET  SERVICE  STATE                       UPTIME  ADDRESS                IMAGE
-dev     app      healthy                     2 h     http://localhost:8000  play-app:env-dev
-dev     worker   not created (no container)                                 play-app:env-dev
-dev partly up (1/2), stage down (0/2)
+✗ worker of dev: not created (no container)
+  next: envmgr why dev worker
+
+        dev                                   stage
+        1/2 up                                down
+app     ✓ healthy 2 h  http://localhost:8000         play-app:env-dev
+worker  ✗ not created                                play-app:env-dev
 """,
     ),
     (
@@ -259,29 +264,26 @@ def test_a_duration_in_one_unit(capsys: pytest.CaptureFixture[str], seconds: flo
     assert line[start:end].strip() == expected
 
 
-def test_a_stand_in_is_called_one(capsys):
-    row = ContainerRow("infra", "qdrant", "c", "healthy", "", "i", 5, 0, "", stand_in="a toy in local mode")
-    results.write_status((StackRow("infra", "up", 1, 1, False, (row,)),), as_json=False)
-    assert capsys.readouterr().out.splitlines()[-1] == (
-        "stand-in: infra qdrant is a toy in local mode, not the real server"
-    )
-
-
 # ---- on a terminal
 
 
 def test_on_a_terminal_verdicts_have_a_colour(on_terminal):
-    written = on_terminal(lambda: results.write_status(STATUS, as_json=False))
+    written = on_terminal(lambda: results.write_health(HEALTH, as_json=False))
     assert "\x1b[32mhealthy" in written
-    assert "\x1b[31mnot created" in written
+    assert "\x1b[31munhealthy" in written
 
 
-def test_no_color_is_heeded(on_terminal, monkeypatch: pytest.MonkeyPatch):
+def test_on_a_narrow_terminal_a_reason_stands_below(on_terminal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("NO_COLOR", "1")
-    written = on_terminal(lambda: results.write_status(STATUS, as_json=False))
-    assert "healthy" in written
-    assert "\x1b[32m" not in written
-    assert "\x1b[31m" not in written
+    probe = ProbeReport("dev", "app", "asgi", "unhealthy", False, "answered with status 503 to GET /health", 0.1)
+    written = on_terminal(lambda: results.write_health(HealthResult((probe,), 0.0), as_json=False))
+    assert written.splitlines()[:4] == [
+        "TARGET  SERVICE  VERDICT    LATENCY",
+        "dev     app      unhealthy  100 ms",
+        "    answered with status 503 to GET",
+        "    /health",
+    ]
 
 
 def test_markup_in_a_reason_is_text(on_terminal):
@@ -291,4 +293,4 @@ def test_markup_in_a_reason_is_text(on_terminal):
 
 
 def test_json_is_json_on_a_terminal_too(on_terminal):
-    assert json.loads(on_terminal(lambda: results.write_status(STATUS, as_json=True)))["format"] == 1
+    assert json.loads(on_terminal(lambda: write_status(STATUS, as_json=True)))["format"] == 1

@@ -1,0 +1,55 @@
+"""The names in `envmgr.toml`, read in a few milliseconds for a shell that completes words; validates nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from envmgr.naming import DEFAULTS, INFRA
+from envmgr.spec.source import parse, read
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Targets and their services, in the order of the file."""
+
+    services: Mapping[str, tuple[str, ...]]
+    """Target → services; the base as `infra`, first."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(self.services)
+
+
+def read_outline(path: Path) -> Outline:
+    """Read the names.
+
+    Raises: `SpecError` when it is no TOML; what is no table has no names.
+    """
+    data = parse(read(path), str(path))
+    environments = [name for name in _table(data, "environments") if name != DEFAULTS]
+    modes = {name: {server: _mode(data, name, server) for server in _table(data, "infra")} for name in environments}
+    base = [server for server in _table(data, "infra") if any(found[server] == "shared" for found in modes.values())]
+    application = tuple(_table(data, "services"))
+    return Outline({INFRA: tuple(base), **{name: (*_own(modes[name]), *application) for name in environments}})
+
+
+def _own(modes: Mapping[str, Any]) -> Iterator[str]:
+    return (server for server, mode in modes.items() if mode == "own")
+
+
+def _mode(data: Mapping[str, Any], environment: str, server: str) -> Any:
+    """Return whether a server is shared, the environment's own or a managed one: the last word counts."""
+    mode: Any = "shared"
+    for layer in ((), ("environments", DEFAULTS), ("environments", environment)):
+        mode = _table(data, *layer, "infra", server).get("mode", mode)
+    return mode
+
+
+def _table(data: Any, *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
