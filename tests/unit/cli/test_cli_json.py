@@ -52,6 +52,13 @@ def build(machine: Terminal) -> None:
     (machine.house.folder / "play" / "Dockerfile").write_text("FROM scratch\n")
 
 
+def begin(machine: Terminal) -> None:
+    """Have an application, and no spec yet."""
+    (machine.house.folder / "envmgr.toml").unlink()
+    (machine.house.folder / "Dockerfile").write_text("FROM scratch\n")
+    (machine.house.folder / "requirements.txt").write_text("fastapi\n")
+
+
 def up(machine: Terminal) -> None:
     machine.run("up", "dev")
 
@@ -98,6 +105,9 @@ def saved(machine: Terminal) -> None:
 
 Prepare = Callable[[Terminal], None]
 RUNS: list[tuple[str, Prepare | None, int]] = [
+    ("init --yes", begin, 0),
+    ("init", begin, 2),
+    ("schema --write", None, 0),
     ("up dev", None, 0),
     ("up dev --build", build, 0),
     ("up dev", ported, 0),
