@@ -10,11 +10,12 @@ import pytest
 from envmgr.errors import LockedError, SpecError, UsageError
 from envmgr.model.plan import Action, Cause, Subject
 from envmgr.model.progress import Note
-from envmgr.model.result import SidesResult
+from envmgr.model.result import LogLine, SidesResult
 from envmgr.native.running import take
 from envmgr.native.sides import read_native
 from envmgr.operations.down import down
 from envmgr.operations.health import health
+from envmgr.operations.logs import LogOptions, logs
 from envmgr.operations.native import to_container, to_native
 from envmgr.operations.rendering import check_rendered
 from envmgr.operations.run import prepare, variables
@@ -371,3 +372,33 @@ def test_status_shows_each_side_in_the_services_place(desk: House):
     assert [row.service for row in one.rows] == ["worker"]
     with pytest.raises(UsageError, match="dev has no service nobody"):
         status(desk.session(), ("dev", "nobody"))
+
+
+# ---- logs
+
+
+def logged(desk: House, *names: str) -> list[LogLine]:
+    lines: list[LogLine] = []
+    assert logs(desk.session(), names, LogOptions(tail="2"), lines.append) == 0
+    return lines
+
+
+def test_lines_of_the_desk_stand_beside_those_of_containers(desk: House):
+    native(desk, "app", "worker")
+    place = desk.folder / ".envmgr/dev/native"
+    (place / "app.log").write_text("1T first\n2T second\n3T third\n")
+    desk.engine.terminal_lines = ("page-1  | 2026-11-24T10:59:12Z started",)
+    assert logged(desk, "dev") == [
+        LogLine("dev", "app", "2T", "second"),
+        LogLine("dev", "app", "3T", "third"),
+        LogLine("dev", "page", "2026-11-24T10:59:12Z", "started"),
+    ]
+    assert [line.text for line in logged(desk, "dev", "app")] == ["second", "third"]
+    assert logged(desk, "dev", "worker") == []
+
+
+def test_on_a_terminal_they_are_marked(desk: House, capsys: pytest.CaptureFixture[str]):
+    native(desk, "app")
+    (desk.folder / ".envmgr/dev/native/app.log").write_text("1T first\n")
+    assert logs(desk.session(), ("dev", "app"), LogOptions()) == 0
+    assert capsys.readouterr().out == "app (native)  | first\n"
