@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from envmgr.engine.commands import Fill, Locate, NotRunning, carry_out
 from envmgr.engine.protocol import Engine
@@ -18,6 +19,7 @@ class Provisioner:
     engine: Engine
     fill: Fill
     locate: Locate
+    substitutes: Mapping[str, str] = field(default_factory=dict)
 
     def exists(self, grant: Grant) -> bool:
         """Tell whether the environment already owns it.
@@ -43,7 +45,7 @@ class Provisioner:
 
     def _run(self, grant: Grant, command: Command, verb: str) -> ExecResult:
         try:
-            result = carry_out(self.engine, command, self.fill, self.locate)
+            result = carry_out(self.engine, command, self.fill, self.locate, self.substitutes)
         except NotRunning as error:
             again = f"envmgr up {command.target}"
             raise EngineError(f"cannot {verb} the {grant.title}: {error}", help=again) from error
