@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
@@ -194,7 +194,7 @@ def bind(server: Server, client: Client, product: Product) -> Binding:
         admin = server.admin_password
         needed.append(Needed(admin, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}"))
     return Binding(
-        grants=(_grant(server, client, product, password),) if is_ours else (),
+        grants=(_grant(server, client, product, password) if is_ours else _given(server, product, password),),
         variables={"REDIS_KEY_PREFIX": client.prefix},
         secrets=(SecretMount(options.url_variable, _url(server, client, password)),),
         needed=tuple(needed),
@@ -254,6 +254,15 @@ def _acl(client: Client, password: SecretRef) -> Template:
     digest = SecretRef(password.name, password.scope, "sha256")
     rights = f" resetchannels {channels} ~{prefix}* +@all {_DENIED}"
     return (f"ACL SETUSER {_login(client)} reset on #", digest, rights)
+
+
+def _given(server: Server, product: Product, password: SecretRef) -> Grant:
+    """Return the user that the address of a managed server names; without one it is the user `default`."""
+    address = server.address
+    login = address.login if address else ""
+    cli = _cli(server, product) + (f" --user {shlex.quote(login)}" if login else "")
+    ping = server.command("sh", "-c", f"{cli} ping | grep -qx PONG", REDISCLI_AUTH=(password,))
+    return given(server, f"{product.title} user {login or 'default'}", ping)
 
 
 def _grant(server: Server, client: Client, product: Product, password: SecretRef) -> Grant:

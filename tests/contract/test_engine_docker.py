@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -305,6 +306,7 @@ FROM {image}
 RUN mkdir -p /empty /full/below /theirs /open \\
  && echo kept > /full/below/file && echo kept > /theirs/file \\
  && chown -R 10007:10007 /theirs && chmod 2750 /theirs && chmod 1777 /open
+VOLUME /nameless
 """
 
 
@@ -365,6 +367,14 @@ def test_what_was_cut_while_it_opened_a_volume_is_seen_and_taken_away(lab: Lab, 
     found = subprocess.run(("docker", "volume", "ls", "-q", "--filter", f"name={name}"), capture_output=True, text=True)
     assert found.stdout.split() == ([name] if act == "open" else [])
     lab.engine.remove_volume(name)
+
+
+def test_a_program_alone_leaves_no_nameless_volume(lab: Lab, folders: str):
+    where = ("sh", "-c", "grep ' /nameless ' /proc/self/mountinfo")
+    said = lab.engine.run_alone(folders, where, {}, 20).output
+    (name,) = re.findall(r"/volumes/([0-9a-f]{64})/", said)
+    done = subprocess.run(("docker", "volume", "inspect", name), capture_output=True, text=True)
+    assert (done.returncode, "no such volume" in done.stderr) == (1, True)
 
 
 # ---- Compose's habits that the rest of envmgr builds on

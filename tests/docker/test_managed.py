@@ -143,6 +143,8 @@ def test_an_environment_owns_its_part_of_managed_servers(sandbox: Sandbox, manag
     sandbox.ok("up", "prod")
     assert running(sandbox) == MINE
     assert managed.owned(prefix) == sorted(f"{prefix}{it}" for it in ("chat", "app", "app_1", "owner"))
+    status = sandbox.ok("status", "prod", "--json").json["stacks"]
+    assert {row["service"] for stack in status for row in stack["rows"]} == MINE
     inside(sandbox, "reader", PSQL, "CREATE TABLE mine AS SELECT 'kept' AS said")
     inside(sandbox, "keeper", REDIS)
     probes = sandbox.ok("health", "prod", "--json").json["probes"]
@@ -187,41 +189,71 @@ def test_an_environment_uses_what_it_was_given(sandbox: Sandbox, managed: Manage
     assert inside(sandbox, "reader", PSQL, "SELECT said FROM others") == "ours"
     assert sandbox.run("plan", "prod").code == 0
     assert sandbox.ok("up", "prod", "--json").json["changed"] == 0
-    assert all(probe["is_good"] for probe in sandbox.ok("health", "prod", "--json").json["probes"])
-    sandbox.ok("destroy", "prod", "--protected", "--yes")
+    probes = sandbox.ok("health", "prod", "--json").json["probes"]
+    assert {probe["service"] for probe in probes} == MINE | {"files", "postgres", "redis"}
+    assert all(probe["is_good"] for probe in probes)
+    shown = sandbox.ok("destroy", "prod", "--protected", "--yes")
+    assert "guests" not in shown.out + shown.err
     assert (running(sandbox), managed.owned(prefix)) == (set(), [])
 
 
-@pytest.mark.parametrize("cut", ["wrong password", "not permitted", "unreachable"])
-@pytest.mark.parametrize("server", ["postgres", "redis"])
-def test_a_managed_server_that_cannot_be_provisioned_starts_nothing(
-    sandbox: Sandbox, managed: Managed, prefix: str, server: str, cut: str
+def spoil(sandbox: Sandbox, managed: Managed, server: str, fault: str, login: str) -> None:
+    """Make one of the servers refuse: change its password, its port, or the login for one that may create nothing."""
+    url = managed.url(server, login)
+    if fault == "unreachable":
+        sandbox.edit(url, url.rpartition(":")[0] + ":9")
+        return
+    if fault == "not permitted":
+        sandbox.edit(url, managed.url(server, "guest"))
+    file = sandbox.folder / ".env.prod"
+    name, _, _ = next(line for line in file.read_text().splitlines() if line.startswith(server.upper())).partition("=")
+    others = [line for line in file.read_text().splitlines() if not line.startswith(server.upper())]
+    file.write_text("\n".join((*others, f"{name}={GUEST if fault == 'not permitted' else 'no'}", "")))
+
+
+SAYS = {
+    ("postgres", "wrong password"): "password authentication failed",
+    ("postgres", "not permitted"): "permission denied to create role",
+    ("postgres", "unreachable"): "Connection refused",
+    ("redis", "wrong password"): "WRONGPASS",
+    ("redis", "not permitted"): "NOPERM",
+    ("redis", "unreachable"): "Connection refused",
+}
+
+
+@pytest.mark.parametrize(
+    ("server", "fault", "provisions"),
+    [
+        *((server, fault, True) for server, fault in SAYS),
+        *((server, fault, False) for server, fault in SAYS if fault != "not permitted"),
+    ],
+)
+def test_a_managed_server_that_refuses_starts_nothing(
+    sandbox: Sandbox, managed: Managed, prefix: str, server: str, fault: str, provisions: bool
+) -> None:
+    login, password = ("manager", MANAGER) if provisions else ("guest", GUEST)
+    write(sandbox, managed, login, password, provisions=provisions)
+    spoil(sandbox, managed, server, fault, login)
+    refused = sandbox.run("up", "prod")
+    assert (refused.code, running(sandbox)) == (4, set())
+    assert f"in the managed {server}: " in sentence(refused.err)
+    assert SAYS[server, fault] in sentence(refused.err)
+    kind = "ADMIN_PASSWORD" if provisions else "PASSWORD"
+    assert f"{server.upper()}_{kind} in .env.prod" in refused.err
+    assert "state: No container of prod was started or stopped." in refused.err
+
+
+def test_a_managed_server_that_went_away_keeps_what_is_to_be_destroyed(
+    sandbox: Sandbox, managed: Managed, prefix: str
 ) -> None:
     write(sandbox, managed, "manager", MANAGER, provisions=True)
-    file = sandbox.folder / ".env.prod"
-    if cut == "wrong password":
-        file.write_text(
-            file.read_text().replace(
-                f"{server.upper()}_ADMIN_PASSWORD={MANAGER}", f"{server.upper()}_ADMIN_PASSWORD=no"
-            )
-        )
-    elif cut == "unreachable":
-        sandbox.edit(managed.url(server, "manager"), managed.url(server, "manager").rpartition(":")[0] + ":9")
-    else:
-        sandbox.edit(managed.url(server, "manager"), managed.url(server, "guest"))
-        file.write_text(
-            file.read_text().replace(
-                f"{server.upper()}_ADMIN_PASSWORD={MANAGER}", f"{server.upper()}_ADMIN_PASSWORD={GUEST}"
-            )
-        )
-    refused = sandbox.run("up", "prod")
-    print(refused.err)
+    sandbox.ok("up", "prod")
+    before, owned = sandbox.identity("prod"), managed.owned(prefix)
+    spoil(sandbox, managed, "redis", "unreachable", "manager")
+    refused = sandbox.run("destroy", "prod", "--protected", "--yes")
     assert refused.code == 4
-    assert running(sandbox) == set()
-
-
-def test_a_wrong_password_for_what_was_given_is_named(sandbox: Sandbox, managed: Managed, prefix: str) -> None:
-    write(sandbox, managed, "guest", "no", provisions=False)
-    failed = sandbox.run("up", "prod")
-    print(failed.err)
-    assert failed.code == 5
+    assert "Connection refused" in sentence(refused.err)
+    assert (sandbox.identity("prod"), managed.owned(prefix)) == (before, owned)
+    ill = sandbox.run("health", "prod", "--json")
+    assert ill.code == 5
+    assert {probe["service"] for probe in ill.json["probes"] if not probe["is_good"]} == {"redis"}

@@ -274,7 +274,10 @@ def test_with_an_administrator_the_operator_gives_one_password_and_envmgr_makes_
 )
 def test_without_an_administrator_the_address_names_the_environments_own_part(url: str, before: str, after: str):
     bound = bound_to(url, is_provisioned=False)
-    assert (bound.grants, bound.variables) == ((), {"REDIS_KEY_PREFIX": "dev_"})
+    (grant,) = bound.grants
+    assert (grant.is_given, grant.is_external, grant.ensure) == (True, True, grant.probe)
+    assert ("--user me" in grant.probe.argv[-1]) is ("me@" in url)
+    assert bound.variables == {"REDIS_KEY_PREFIX": "dev_"}
     assert bound.secrets[0].content == (before, SecretRef("REDIS_PASSWORD", "dev", "url"), after)
     assert bound.needed == (Needed("REDIS_PASSWORD", "dev", True, Origin.OPERATOR, place="infra.redis"),)
 
