@@ -24,8 +24,8 @@ def create_volumes(session: Session, stack: Stack, steps: Iterable[Step], source
 
 
 def _create(session: Session, stack: Stack, volume: Volume, source: Source) -> None:
-    service = stack.service(volume.service)
-    target = next(mount.target for mount in service.volumes if mount.volume == volume.key)
+    # Not `volume.service`: that one may run on the desk, and another in Docker have the same volume.
+    service, target = next((s, m.target) for s in stack.services for m in s.volumes if m.volume == volume.key)
     opening = Opening(effective(session, service.image.reference, source), target, service.user)
     session.engine.create_volume(volume.name, _labels(stack, volume, service, source), opening)
 

@@ -116,7 +116,8 @@ def test_a_managed_one_is_reached_with_its_own_program():
 
 def test_without_an_administrator_nothing_is_made_in_a_managed_one():
     bound = bound_to("redis://me@cache.example.com/3", is_provisioned=False)
-    assert bound.grants == ()
+    (grant,) = bound.grants
+    assert (grant.title, grant.is_given) == ("Valkey user me", True)
     assert [need.origin for need in bound.needed] == [Origin.OPERATOR]
 
 
