@@ -81,13 +81,14 @@ _UNLINK_ONE_PAGE = (
     "for _, key in ipairs(page[2]) do redis.call('UNLINK', key) end return page[1]"
 )
 
-# The programs exit with 0 on an error reply, so the replies themselves are compared.
+# The programs exit with 0 on an error reply, so the replies themselves are compared. What it complains of is
+# collected with them: on a pipe of its own it would arrive in pieces between them.
 _APPLY = """\
-replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli})
+replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli} 2>&1)
 case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac"""
 # Every server has the user `default`: a list without it is an error reply, and no answer to the question.
 _EXISTS = """\
-users=$({cli} ACL USERS)
+users=$({cli} ACL USERS 2>&1)
 printf '%s\\n' "$users" | grep -qx default || {{ printf '%s\\n' "$users"; exit 1; }}
 printf '%s\\n' "$users" | sed -n 's/^{login}$/yes/p'"""
 _REVOKE = """\

@@ -94,13 +94,13 @@ def test_the_rest_of_a_grant():
     found = {name: (getattr(grant, name).argv[-1], dict(getattr(grant, name).variables)) for name in COMMANDS}
     assert found == {
         "exists": (
-            f"users=$({CLI} ACL USERS)\n"
+            f"users=$({CLI} ACL USERS 2>&1)\n"
             "printf '%s\\n' \"$users\" | grep -qx default || { printf '%s\\n' \"$users\"; exit 1; }\n"
             "printf '%s\\n' \"$users\" | sed -n 's/^dev_app$/yes/p'",
             admin,
         ),
         "ensure": (
-            f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {CLI})\n"
+            f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {CLI} 2>&1)\n"
             "case \"$(printf '%s' \"$replies\" | tr -d '\\r\\n')\" in OKOK) ;; "
             "*) printf '%s\\n' \"$replies\"; exit 1;; esac",
             admin | {"ACL": grant.ensure.variables["ACL"]},
@@ -246,7 +246,7 @@ def test_a_managed_server_may_keep_its_users_by_itself():
     (grant,) = bound_to("redis://cache.example.com", is_provisioned=True).grants
     assert "in OKOK|OK*'not configured to use an ACL file'*)" in grant.ensure.argv[-1]
     assert "in OK|*'not configured to use an ACL file'*)" in grant.revoke.argv[-1]
-    assert f"$({CLI} -h cache.example.com -p 6379 ACL USERS)" in grant.exists.argv[-1]
+    assert f"$({CLI} -h cache.example.com -p 6379 ACL USERS 2>&1)" in grant.exists.argv[-1]
 
 
 def test_a_login_cannot_leave_the_command():

@@ -109,7 +109,7 @@ def test_services_are_told_as_they_are_of_redis():
 
 def test_a_managed_one_is_reached_with_its_own_program():
     (grant,) = bound_to("rediss://boss@cache.example.com:6380").grants
-    assert f"$({CLI} -h cache.example.com -p 6380 --tls --user boss ACL USERS)" in grant.exists.argv[-1]
+    assert f"$({CLI} -h cache.example.com -p 6380 --tls --user boss ACL USERS 2>&1)" in grant.exists.argv[-1]
     assert grant.exists.client == "valkey/valkey:8.1"
     assert valkey.Valkey.schemes == ("redis", "rediss")
 
