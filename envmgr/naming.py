@@ -62,6 +62,11 @@ def slug(text: str) -> str:
     return dashed.lstrip("0123456789-")[:NAME_LENGTH].strip("-") or "app"
 
 
+def volume_opener(volume: str) -> str:
+    """Name the container that lets a service's user write to a volume; while it is there, that is not done."""
+    return f"{volume}-opener"
+
+
 def compose_project(project: str, target: str) -> str:
     """Name the Compose project of an environment, or of the base when `target` is `infra`."""
     return f"{project}-{target}"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
@@ -81,13 +81,14 @@ _UNLINK_ONE_PAGE = (
     "for _, key in ipairs(page[2]) do redis.call('UNLINK', key) end return page[1]"
 )
 
-# The programs exit with 0 on an error reply, so the replies themselves are compared.
+# The programs exit with 0 on an error reply, so the replies themselves are compared. What it complains of is
+# collected with them: on a pipe of its own it would arrive in pieces between them.
 _APPLY = """\
-replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli})
+replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli} 2>&1)
 case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac"""
 # Every server has the user `default`: a list without it is an error reply, and no answer to the question.
 _EXISTS = """\
-users=$({cli} ACL USERS)
+users=$({cli} ACL USERS 2>&1)
 printf '%s\\n' "$users" | grep -qx default || {{ printf '%s\\n' "$users"; exit 1; }}
 printf '%s\\n' "$users" | sed -n 's/^{login}$/yes/p'"""
 _REVOKE = """\
@@ -194,7 +195,7 @@ def bind(server: Server, client: Client, product: Product) -> Binding:
         admin = server.admin_password
         needed.append(Needed(admin, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}"))
     return Binding(
-        grants=(_grant(server, client, product, password),) if is_ours else (),
+        grants=(_grant(server, client, product, password) if is_ours else _given(server, product, password),),
         variables={"REDIS_KEY_PREFIX": client.prefix},
         secrets=(SecretMount(options.url_variable, _url(server, client, password)),),
         needed=tuple(needed),
@@ -254,6 +255,15 @@ def _acl(client: Client, password: SecretRef) -> Template:
     digest = SecretRef(password.name, password.scope, "sha256")
     rights = f" resetchannels {channels} ~{prefix}* +@all {_DENIED}"
     return (f"ACL SETUSER {_login(client)} reset on #", digest, rights)
+
+
+def _given(server: Server, product: Product, password: SecretRef) -> Grant:
+    """Return the user that the address of a managed server names; without one it is the user `default`."""
+    address = server.address
+    login = address.login if address else ""
+    cli = _cli(server, product) + (f" --user {shlex.quote(login)}" if login else "")
+    ping = server.command("sh", "-c", f"{cli} ping | grep -qx PONG", REDISCLI_AUTH=(password,))
+    return given(server, f"{product.title} user {login or 'default'}", ping)
 
 
 def _grant(server: Server, client: Client, product: Product, password: SecretRef) -> Grant:

@@ -98,6 +98,11 @@ class Server:
         return Command(self.target, self.name, argv, variables, timeout, self.client)
 
 
+def given(server: Server, title: str, probe: Command) -> Grant:
+    """Return what the operator was given in a managed server: it is entered, and that is all."""
+    return Grant(server.name, title, probe, probe, probe, probe, probe, is_given=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """The environment that uses a server."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 
 from envmgr import naming
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
@@ -163,7 +163,9 @@ class Postgres:
         address = server.address
         password = SecretRef(server.password, client.environment)
         if address and not server.is_provisioned:
-            return _binding(server, client, _url(server, address.login, address.path), Origin.OPERATOR)
+            bound = _binding(server, client, _url(server, address.login, address.path), Origin.OPERATOR)
+            title = f"PostgreSQL database {address.path} as {address.login}"
+            return replace(bound, grants=(given(server, title, _probe(server, address.login, address.path, password)),))
         names = _names(server, client)
         bound = _binding(server, client, _url(server, names["login"], names["database"]), Origin.GENERATED)
         admin = Needed(server.admin_password, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}")
@@ -270,14 +272,18 @@ def _grant(server: Server, names: dict[str, str], password: SecretRef) -> Grant:
         ensure=_sql(server, _ensure(server, names), APP_PASSWORD=(password,)),
         measure=_sql(server, f"{measure};"),
         revoke=_sql(server, _REVOKE.format(**names)),
-        probe=server.command(
-            *("psql", "-X", "-A", "-t", "-h", server.host if server.address else "127.0.0.1"),
-            *("-U", login, "-d", database, "-c", "SELECT 1"),
-            PGPASSWORD=(password,),
-            timeout=10,
-            PGCONNECT_TIMEOUT=("5",),
-            **_way(server),
-        ),
+        probe=_probe(server, login, database, password),
+    )
+
+
+def _probe(server: Server, login: str, database: str, password: SecretRef) -> Command:
+    return server.command(
+        *("psql", "-X", "-A", "-t", "-h", server.host if server.address else "127.0.0.1"),
+        *("-U", login, "-d", database, "-c", "SELECT 1"),
+        PGPASSWORD=(password,),
+        timeout=10,
+        PGCONNECT_TIMEOUT=("5",),
+        **_way(server),
     )
 
 

@@ -78,11 +78,14 @@ class Api:
         path: str,
         *,
         params: Parameters | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         allowed: tuple[int, ...] = (),
         timeout: float = ANSWER_SECONDS,
     ) -> Answer:
-        """Send a request and return the answer; statuses from 400 on raise unless they are allowed."""
+        """Send a request and return the answer; statuses from 400 on raise unless they are allowed.
+
+        `body` is a document, or bytes as they are.
+        """
         transport = self._connected()
         request = self._request(method, self._version + path, params, body, timeout)
         with self._translating(f"{method} {path}"):
@@ -147,13 +150,19 @@ class Api:
         return ".".join(str(part) for part in min((major, minor), NEWEST_VERSION))
 
     def _request(
-        self, method: str, path: str, params: Parameters | None, body: Mapping[str, Any] | None, seconds: float | None
+        self,
+        method: str,
+        path: str,
+        params: Parameters | None,
+        body: Mapping[str, Any] | bytes | None,
+        seconds: float | None,
     ) -> httpx.Request:
         import httpx
 
         limits = httpx.Timeout(seconds, connect=CONNECT_SECONDS).as_dict()
         url = self.endpoint.base_url + path
-        return httpx.Request(method, url, params=params, json=body, extensions={"timeout": limits})
+        content, document = (body, None) if isinstance(body, bytes) else (None, body)
+        return httpx.Request(method, url, params=params, content=content, json=document, extensions={"timeout": limits})
 
     @contextmanager
     def _translating(self, what: str) -> Iterator[None]:

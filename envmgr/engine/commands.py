@@ -19,15 +19,24 @@ class NotRunning(Exception):
     """The service whose container a command needs does not run."""
 
 
-def carry_out(engine: Engine, command: Command, fill: Fill, locate: Locate) -> ExecResult:
+def carry_out(
+    engine: Engine, command: Command, fill: Fill, locate: Locate, substitutes: Mapping[str, str]
+) -> ExecResult:
     """Run a command where it belongs: inside a service's container, or, for a managed server, in one of its own.
+
+    `substitutes` are images that stand in for those which the host does not have.
 
     Raises: `NotRunning`; `EngineError`.
     """
     variables = fill(command.variables)
     if command.client:
-        return engine.run_alone(command.client, command.argv, variables, command.timeout)
+        return engine.run_alone(_there(engine, command.client, substitutes), command.argv, variables, command.timeout)
     container = locate(command.target, command.service)
     if container is None:
         raise NotRunning(f"{command.service} of {command.target} does not run")
     return engine.exec(container, command.argv, variables, command.timeout)
+
+
+def _there(engine: Engine, image: str, substitutes: Mapping[str, str]) -> str:
+    substitute = substitutes.get(image)
+    return substitute if substitute and engine.image(image) is None else image

@@ -55,9 +55,10 @@ def restart(api: Api, container_id: str, stop_seconds: float) -> None:
     _end(api, container_id, "restart", stop_seconds)
 
 
-def remove(api: Api, container_id: str) -> None:
-    """Remove a container, killing it when it runs."""
-    answer = api.call("DELETE", f"/containers/{container_id}", params={"force": 1}, allowed=(ABSENT, CONFLICT))
+def remove(api: Api, container_id: str, *, takes_nameless: bool = False) -> None:
+    """Remove a container, killing it when it runs; `takes_nameless`: with the volumes that only its image asked for."""
+    params = {"force": 1, "v": int(takes_nameless)}
+    answer = api.call("DELETE", f"/containers/{container_id}", params=params, allowed=(ABSENT, CONFLICT))
     if answer.status == CONFLICT and not _is_going(answer):
         raise EngineError(f"The container could not be removed: {answer.message}")
 

@@ -20,6 +20,7 @@ from envmgr.engine import (
     networks,
     observation,
     oneoff,
+    opener,
     process,
     volumes,
     whales,
@@ -27,7 +28,7 @@ from envmgr.engine import (
 from envmgr.engine.api import Api
 from envmgr.engine.context import Endpoint, find_endpoint
 from envmgr.engine.events import Events, subscribe
-from envmgr.engine.protocol import BuildRequest, OnLine, Recreate
+from envmgr.engine.protocol import BuildRequest, OnLine, Opening, Recreate
 from envmgr.model.observed import ExecResult, HealthRun, Host, ImageInfo, Incident, Observed
 from envmgr.model.stack import Network
 
@@ -145,9 +146,12 @@ class DockerEngine:
         """Remove a network."""
         networks.remove(self._api, name)
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+    def create_volume(self, name: str, labels: Mapping[str, str], opening: Opening | None = None) -> None:
         """Create a volume."""
-        volumes.create(self._api, name, labels)
+        if opening is None:
+            volumes.create(self._api, name, labels)
+        else:
+            opener.create(self._api, name, labels, opening)
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume."""

@@ -28,7 +28,7 @@ def run(api: Api, image: str, argv: tuple[str, ...], variables: Mapping[str, str
         containers.start(api, container)
         return execution.run(api, container, argv, variables, timeout)
     finally:
-        containers.remove(api, container)
+        containers.remove(api, container, takes_nameless=True)
 
 
 def _create(api: Api, image: str, seconds: int) -> str:

@@ -33,6 +33,18 @@ TIMED_OUT = 124
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """Who is to write to a new volume, and where."""
+
+    image: str
+    """What it has at the mount point is copied into the volume, as Docker does with an empty one."""
+    target: str
+    """The mount point."""
+    user: str
+    """Numbers, `uid:gid`."""
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRequest:
     """One image to build from a Dockerfile."""
 
@@ -135,8 +147,11 @@ class Engine(Protocol):
     def remove_network(self, name: str) -> None:
         """Remove a network; fine when it is gone already, refused while a running container is attached."""
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """Create a volume; one that is there stays as it is, its labels too."""
+    def create_volume(self, name: str, labels: Mapping[str, str], opening: Opening | None = None) -> None:
+        """Create a volume; one that is there stays as it is, its labels too.
+
+        With an `opening` the volume must be new: what is in it becomes the user's, unless he may write to it anyway.
+        """
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume and its data; fine when it is gone already, refused while a container has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from envmgr.engine import opener
 from envmgr.engine.api import Api
 from envmgr.errors import EngineError
 
@@ -18,6 +19,7 @@ def create(api: Api, name: str, labels: Mapping[str, str]) -> None:
 
 def remove(api: Api, name: str) -> None:
     """Remove a volume and its data."""
+    opener.discard(api, name)
     answer = api.call("DELETE", f"/volumes/{name}", allowed=(ABSENT, CONFLICT))
     if answer.status == CONFLICT:
         raise EngineError(f"The volume {name} could not be removed: {_users(api, name)} still has it")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from envmgr.engine.commands import Fill, Locate, NotRunning, carry_out
@@ -29,6 +30,7 @@ class Prober:
     engine: Engine
     fill: Fill
     locate: Locate
+    substitutes: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, probe: Probe) -> ProbeResult:
         """Run one probe; a failure is a result, never an exception."""
@@ -44,7 +46,7 @@ class Prober:
 
     def _execute(self, command: Command) -> tuple[bool, str]:
         try:
-            result = carry_out(self.engine, command, self.fill, self.locate)
+            result = carry_out(self.engine, command, self.fill, self.locate, self.substitutes)
         except NotRunning as error:
             return False, str(error)
         except EngineError as error:

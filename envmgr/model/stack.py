@@ -277,6 +277,8 @@ class Grant:
     """Idempotent; deletes the data too."""
     probe: Command
     """Authenticates as the environment."""
+    is_given: bool = False
+    """Somebody else has made it and keeps it: the environment only enters, and nothing of it is ever deleted."""
 
     @property
     def target(self) -> str:

@@ -9,10 +9,11 @@ from envmgr.errors import EnvmgrError
 from envmgr.model.observed import Observed, State
 from envmgr.model.plan import Step
 from envmgr.model.stack import Service, Stack
-from envmgr.operations.image_source import Source, create_volumes, server_volumes
+from envmgr.operations.image_source import Source, server_volumes
 from envmgr.operations.session import Session
 from envmgr.operations.start import Started, remove, start
 from envmgr.operations.values import Values, is_password_of, lost, store_generated
+from envmgr.operations.volumes import create_volumes
 from envmgr.secrets.deliver import deliver
 
 _RECOVER = (
@@ -35,10 +36,9 @@ def bring_base_up(
     base = session.project.system.base
     if not base.services:
         return Started()
-    observed = session.observe()
     values = store_generated(session, base, values)
     deliver(session.project.folder, base, values.plain(base), session.vault)
-    create_volumes(session, base, observed, source)
+    create_volumes(session, base, steps, source)
     try:
         remove(session, base, steps)
         started = start(session, base, services, steps, source, base.grants)

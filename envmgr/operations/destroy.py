@@ -73,7 +73,8 @@ def _outside(session: Session, stack: Stack) -> tuple[Grant, ...]:
     """Return what does not go with the stack's own volumes: in the base's servers, when they hold data, and managed."""
     has_data = _base_has_data(session)
     grants = () if stack.is_base else stack.grants
-    return tuple(grant for grant in grants if grant.is_external or (not is_inside(stack, grant) and has_data))
+    owned = (grant for grant in grants if not grant.is_given)
+    return tuple(grant for grant in owned if grant.is_external or (not is_inside(stack, grant) and has_data))
 
 
 def _delete(session: Session, stack: Stack) -> DownResult:

@@ -90,23 +90,3 @@ def from_outside(session: Session, image: Image) -> tuple[str, ...]:
         return ()
     starts = starts_from(session.project.folder / image.build.context / image.build.dockerfile)
     return tuple(official for official in session.project.system.substitutes if official in starts)
-
-
-def create_volumes(session: Session, stack: Stack, observed: Observed, source: Source) -> None:
-    """Make the volumes of servers with labels that say what writes to them first; existing ones stay as they are."""
-    existing = {volume.name for volume in observed.volumes}
-    for volume in _of_servers(stack):
-        if volume.name not in existing:
-            session.engine.create_volume(volume.name, _volume_labels(stack, volume, source))
-
-
-def _volume_labels(stack: Stack, volume: Volume, source: Source) -> dict[str, str]:
-    labels = {
-        naming.LABEL_COMPOSE_PROJECT: stack.compose_project,
-        naming.LABEL_PROJECT: stack.project,
-        naming.LABEL_ENVIRONMENT: stack.target,
-        naming.LABEL_SERVICE: volume.service,
-        naming.LABEL_SOURCE: source.value,
-        naming.LABEL_MAJOR: stack.service(volume.service).image.major,
-    }
-    return labels | ({naming.LABEL_PROTECT: "true"} if stack.is_base or stack.is_protected else {})

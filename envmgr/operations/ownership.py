@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from envmgr import naming
+from envmgr.errors import EngineError
 from envmgr.model.stack import Grant, Stack
 from envmgr.operations.base import connect
 from envmgr.operations.session import Session
@@ -19,8 +23,19 @@ def own(session: Session, stack: Stack, values: Values) -> Values:
     """Give an environment its network and its part of shared and managed servers; return its values, with new ones."""
     _make_network(session, stack)
     values = store_generated(session, stack, values)
-    ensure(session, tuple(grant for grant in stack.grants if not is_inside(stack, grant)))
+    with _untouched(stack):
+        ensure(session, tuple(grant for grant in stack.grants if not is_inside(stack, grant)))
     return values
+
+
+@contextmanager
+def _untouched(stack: Stack) -> Iterator[None]:
+    """Say in every error what state things are in."""
+    try:
+        yield
+    except EngineError as error:
+        error.state = error.state or f"No container of {stack.target} was started or stopped."
+        raise
 
 
 def is_inside(stack: Stack, grant: Grant) -> bool:
@@ -38,17 +53,23 @@ def refuse_lost(session: Session, stack: Stack, values: Values) -> None:
     if not values.to_generate:
         return
     others = [need for need in values.to_generate if not any(is_password_of(need, g.server) for g in stack.grants)]
-    provisioner = session.provisioner()
-    owned = [
-        grant.title
-        for grant in stack.grants
-        if not is_inside(stack, grant)
-        if others or any(is_password_of(need, grant.server) for need in values.to_generate)
-        if provisioner.exists(grant)
-    ]
+    with _untouched(stack):
+        owned = _owned(session, stack, values, is_any=bool(others))
     owned += [f"volume {name}" for name in _written(session, stack, values, is_any=bool(others))]
     if owned:
         raise lost(session, stack, values, ", ".join(owned), _RECOVER.format(target=stack.target))
+
+
+def _owned(session: Session, stack: Stack, values: Values, *, is_any: bool) -> list[str]:
+    """Return what the stack owns in servers that go on without it, and that a missing value opens."""
+    provisioner = session.provisioner()
+    return [
+        grant.title
+        for grant in stack.grants
+        if not is_inside(stack, grant) and not grant.is_given
+        if is_any or any(is_password_of(need, grant.server) for need in values.to_generate)
+        if provisioner.exists(grant)
+    ]
 
 
 def _written(session: Session, stack: Stack, values: Values, *, is_any: bool) -> tuple[str, ...]:

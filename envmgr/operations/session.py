@@ -49,11 +49,13 @@ class Session:
 
     def prober(self, observed: Observed | None = None) -> Prober:
         """Return a prober that finds containers in a snapshot, or, without one, as they run at each probe."""
-        return Prober(self.engine, self.vault.fill_all, locator(self.project, observed) if observed else self._locate)
+        locate = locator(self.project, observed) if observed else self._locate
+        return Prober(self.engine, self.vault.fill_all, locate, self.project.system.substitutes)
 
     def provisioner(self) -> Provisioner:
         """Return a provisioner that finds the servers as they run now."""
-        return Provisioner(self.engine, self.vault.fill_all, locator(self.project, self.observe()))
+        locate = locator(self.project, self.observe())
+        return Provisioner(self.engine, self.vault.fill_all, locate, self.project.system.substitutes)
 
     def _locate(self, target: str, service: str) -> str | None:
         return locator(self.project, self.observe())(target, service)

@@ -19,7 +19,7 @@ from envmgr.model.stack import Service, Stack
 from envmgr.operations.addresses import addresses
 from envmgr.operations.base import bring_base_up, refuse_lost_of_base
 from envmgr.operations.checks import check
-from envmgr.operations.image_source import Source, choose_source, create_volumes
+from envmgr.operations.image_source import Source, choose_source
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
 from envmgr.operations.ownership import is_inside, own, refuse_lost
@@ -28,6 +28,7 @@ from envmgr.operations.rendering import write_native_documents
 from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.start import Started, remove, start, without
 from envmgr.operations.values import Values, gather
+from envmgr.operations.volumes import create_volumes
 from envmgr.render.files import render
 from envmgr.render.folder import write
 from envmgr.secrets.deliver import deliver
@@ -205,6 +206,7 @@ def _bring_up(session: Session, stack: Stack, services: tuple[Service, ...], gro
     deliver(session.project.folder, stack, plain, session.vault)
     steps = ground.plan.of(stack.target)
     remove(session, stack, steps)
+    create_volumes(session, stack, steps, ground.source)
     servers = tuple(service for service in stack.services if service.is_server)
     first = _start_servers(session, stack, servers, steps, ground.source)
     started = start(session, stack, services, without(steps, servers), ground.source)
@@ -217,6 +219,5 @@ def _start_servers(
     """Start the servers that an environment has for itself, and make in them what its services need."""
     if not servers:
         return 0
-    create_volumes(session, stack, session.observe(), source)
     grants = tuple(grant for grant in stack.grants if is_inside(stack, grant))
     return start(session, stack, servers, steps, source, grants).touched

@@ -76,7 +76,7 @@ def _volumes(question: Question, stack: Stack, services: tuple[Service, ...]) ->
 
 def _grants(stack: Stack, containers: tuple[Step, ...]) -> Iterator[Step]:
     """Say what is made inside servers, where a snapshot gives reason to; every `up` makes sure of all of it anyhow."""
-    for grant in stack.grants:
+    for grant in (one for one in stack.grants if not one.is_given):
         fresh = [(stack.service(s.name), s) for s in containers if s.action in _FRESH and _uses(stack, s.name, grant)]
         if any(step.action is Action.CREATE for _, step in fresh):
             yield Step(stack.target, Subject.GRANT, grant.title, Action.PROVISION)

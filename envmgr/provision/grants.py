@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from envmgr.engine.commands import Fill, Locate, NotRunning, carry_out
 from envmgr.engine.protocol import Engine
 from envmgr.errors import EngineError
 from envmgr.model.observed import ExecResult
+from envmgr.model.secret import SecretRef
 from envmgr.model.stack import Command, Grant
 
 
@@ -18,6 +20,7 @@ class Provisioner:
     engine: Engine
     fill: Fill
     locate: Locate
+    substitutes: Mapping[str, str] = field(default_factory=dict)
 
     def exists(self, grant: Grant) -> bool:
         """Tell whether the environment already owns it.
@@ -31,7 +34,7 @@ class Provisioner:
 
         Raises: `EngineError` with what the server said.
         """
-        self._run(grant, grant.ensure, "provision")
+        self._run(grant, grant.ensure, "enter" if grant.is_given else "provision")
 
     def measure(self, grant: Grant) -> str:
         """Return what would be lost, in words."""
@@ -43,14 +46,27 @@ class Provisioner:
 
     def _run(self, grant: Grant, command: Command, verb: str) -> ExecResult:
         try:
-            result = carry_out(self.engine, command, self.fill, self.locate)
+            result = carry_out(self.engine, command, self.fill, self.locate, self.substitutes)
         except NotRunning as error:
             again = f"envmgr up {command.target}"
             raise EngineError(f"cannot {verb} the {grant.title}: {error}", help=again) from error
         if result.exit_code != 0:
-            raise EngineError(
-                f"cannot {verb} the {grant.title}: {command.service} refused",
-                details=tuple(result.output.splitlines()[-10:]),
-                help="" if command.client else f"envmgr logs {command.target} {command.service}",
-            )
+            raise _refused(command, result, f"cannot {verb} the {grant.title}")
         return result
+
+
+def _refused(command: Command, result: ExecResult, failure: str) -> EngineError:
+    lines = [line for line in result.output.splitlines() if line.strip()]
+    if not command.client:
+        logs = f"envmgr logs {command.target} {command.service}"
+        return EngineError(f"{failure}: {command.service} refused", details=tuple(lines[-10:]), help=logs)
+    # Nobody can look into a managed server: what it says first is all that is known.
+    said = lines[0] if lines else f"exit code {result.exit_code}"
+    # Whoever knocks comes first among the variables; what he is to set stands behind.
+    parts = (part for template in command.variables.values() for part in template)
+    value = next((f"{part.name} in .env.{part.scope}" for part in parts if isinstance(part, SecretRef)), "its password")
+    return EngineError(
+        f"{failure} in the managed {command.service}: {said}",
+        details=tuple(lines[1:10]),
+        help=f"check its url in envmgr.toml, and {value}; then: envmgr up {command.target}",
+    )

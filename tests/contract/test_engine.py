@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from envmgr import naming
 from envmgr.engine.docker import DockerEngine
-from envmgr.engine.protocol import TIMED_OUT, BuildRequest
+from envmgr.engine.protocol import TIMED_OUT, BuildRequest, Opening
 from envmgr.errors import EngineError
 from envmgr.model.observed import EngineHealth, ExecResult, HealthRun, HostPort, State
 from tests.contract.busybox import IMAGE, ensure_image
@@ -426,6 +427,34 @@ def test_a_volume_made_beforehand_is_used_as_it_is(lab: Lab):
     lab.down()
     assert [it.name for it in lab.snapshot().volumes] == [name]
     lab.down(volumes=True)
+    assert lab.snapshot().volumes == ()
+
+
+WRITER = "10007:10007"
+WRITES = ("touch", "/data/mine")
+
+
+def test_a_new_volume_is_opened_to_a_user(lab: Lab):
+    name, closed = lab.has_volume("data"), lab.has_volume("closed")
+    if isinstance(lab.engine, FakeEngine):
+        writers, mounted = lab.engine.writers, {"db": name, "other": closed}
+        lab.engine.exec_handler = lambda one, *_: ExecResult(int(writers.get(mounted[one.service]) != WRITER), "")
+    lab.engine.create_volume(name, lab.labels, Opening(IMAGE, "/data", WRITER))
+    lab.engine.create_volume(closed, lab.labels)
+    for service, key in (("db", "data"), ("other", "closed")):
+        lab.has(service, user=WRITER, volumes=[{"type": "volume", "source": key, "target": "/data"}])
+    lab.up()
+    tried = {it: lab.engine.exec(lab.get(it, state=State.RUNNING).id, WRITES, {}, 20) for it in ("db", "other")}
+    assert {service: result.exit_code for service, result in tried.items()} == {"db": 0, "other": 1}
+    assert {it.name: it.labels for it in lab.snapshot().volumes} == {name: lab.labels, closed: lab.labels}
+    assert naming.volume_opener(name) not in [it.name for it in lab.snapshot().foreign]
+
+
+def test_a_volume_is_not_made_for_an_image_that_is_not_there(lab: Lab):
+    with pytest.raises(EngineError, match=r"no container can be made from envmgr\.invalid/nope:1"):
+        lab.engine.create_volume(
+            f"{lab.compose_project}-data", lab.labels, Opening("envmgr.invalid/nope:1", "/x", "1:1")
+        )
     assert lab.snapshot().volumes == ()
 
 

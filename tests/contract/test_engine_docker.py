@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -16,9 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from envmgr import naming
 from envmgr.engine.context import Endpoint
 from envmgr.engine.docker import DockerEngine
-from envmgr.engine.protocol import BuildRequest
+from envmgr.engine.protocol import BuildRequest, Opening, Recreate
 from envmgr.errors import EngineError
 from envmgr.model.observed import State
 from tests.contract.busybox import IMAGE, ensure_image
@@ -295,6 +297,84 @@ def test_a_private_registry(lab: Lab, status: int, answers: bool):
         server.over.set()
         server.shutdown()
         server.server_close()
+
+
+# ---- volumes
+
+FOLDERS = """\
+FROM {image}
+RUN mkdir -p /empty /full/below /theirs /open \\
+ && echo kept > /full/below/file && echo kept > /theirs/file \\
+ && chown -R 10007:10007 /theirs && chmod 2750 /theirs && chmod 1777 /open
+VOLUME /nameless
+"""
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An image with folders that belong to root, and to others."""
+    context, tag = tmp_path_factory.mktemp("folders"), f"envmgr-test/folders:{secrets.token_hex(4)}"
+    engine = DockerEngine()
+    ensure_image(engine, context)
+    (context / "Dockerfile").write_text(FOLDERS.format(image=IMAGE))
+    engine.build(BuildRequest(context, (tag,)), lambda _: None)
+    yield tag
+    subprocess.run(("docker", "image", "rm", "-f", tag), check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "user", "owner", "files"),
+    [
+        ("/absent/below", "10007:10007", "10007:10007 755", ""),
+        ("/empty", "10007:10007", "10007:10007 755", ".envmgr"),
+        ("/full", "10007:10007", "10007:10007 755", "below/file"),
+        ("/theirs", "10007:10007", "10007:10007 2750", "file"),
+        ("/theirs", "10008:10008", "10008:10008 2750", "file"),
+        ("/open", "10007:10007", "0:0 1777", ""),
+    ],
+)
+def test_a_user_can_write_wherever_a_new_volume_is_mounted(
+    lab: Lab, folders: str, target: str, user: str, owner: str, files: str
+):
+    name = lab.has_volume("data")
+    lab.engine.create_volume(name, lab.labels, Opening(folders, target, user))
+    mount = {"type": "volume", "source": "data", "target": target}
+    lab.has("db", image=folders, user=user, cap_drop=["ALL"], read_only=True, volumes=[mount])
+    lab.up()
+    db = lab.get("db", state=State.RUNNING).id
+    script = f"cd {target}; stat -c '%u:%g %a' .; find . -type f | cut -c 3-"
+    writes = "; for folder in $(find . -type d); do touch $folder/mine || exit 1; done"
+    found = lab.engine.exec(db, ("sh", "-c", script + writes), {}, 20)
+    assert (found.exit_code, found.output.split("\n")) == (0, [owner, *files.split(), ""])
+    # What is made anew finds the volume as it was left.
+    lab.up(recreate=Recreate.ALWAYS)
+    again = lab.get("db", state=State.RUNNING).id
+    assert again != db
+    assert lab.engine.exec(again, ("stat", "-c", "%u:%g %a", target), {}, 20).output == f"{owner}\n"
+
+
+@pytest.mark.parametrize("act", ["open", "remove"])
+def test_what_was_cut_while_it_opened_a_volume_is_seen_and_taken_away(lab: Lab, folders: str, act: str):
+    name = f"{lab.compose_project}-data"
+    left = naming.volume_opener(name)
+    subprocess.run(("docker", "create", "--name", left, "-v", f"{name}:/empty", folders), check=True)
+    assert left in [it.name for it in lab.snapshot().foreign]
+    if act == "open":
+        lab.engine.create_volume(name, lab.labels, Opening(folders, "/empty", "10007:10007"))
+    else:
+        lab.engine.remove_volume(name)
+    assert left not in [it.name for it in lab.snapshot().foreign]
+    found = subprocess.run(("docker", "volume", "ls", "-q", "--filter", f"name={name}"), capture_output=True, text=True)
+    assert found.stdout.split() == ([name] if act == "open" else [])
+    lab.engine.remove_volume(name)
+
+
+def test_a_program_alone_leaves_no_nameless_volume(lab: Lab, folders: str):
+    where = ("sh", "-c", "grep ' /nameless ' /proc/self/mountinfo")
+    said = lab.engine.run_alone(folders, where, {}, 20).output
+    (name,) = re.findall(r"/volumes/([0-9a-f]{64})/", said)
+    done = subprocess.run(("docker", "volume", "inspect", name), capture_output=True, text=True)
+    assert (done.returncode, "no such volume" in done.stderr) == (1, True)
 
 
 # ---- Compose's habits that the rest of envmgr builds on

@@ -10,7 +10,7 @@ from pathlib import Path
 from envmgr import naming
 from envmgr.engine import networks as definitions
 from envmgr.engine.execution import timed_out
-from envmgr.engine.protocol import BuildRequest, OnLine, Recreate
+from envmgr.engine.protocol import BuildRequest, OnLine, Opening, Recreate
 from envmgr.engine.snapshot import COMPOSE_PROJECT
 from envmgr.errors import EngineError
 from envmgr.model.observed import (
@@ -195,9 +195,14 @@ class FakeEngine(World):
             raise EngineError(f"The network {name} could not be removed: {', '.join(users)} still use it")
         self.networks.pop(name, None)
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """Create a volume."""
+    def create_volume(self, name: str, labels: Mapping[str, str], opening: Opening | None = None) -> None:
+        """Create a volume, and note who may write to it."""
         self.admit("create_volume", name)
+        if opening is not None:
+            if opening.image not in self.images:
+                raise EngineError(f"no container can be made from {opening.image}: No such image: {opening.image}")
+            self.foreign = [it for it in self.foreign if it.name != naming.volume_opener(name)]
+            self.writers[name] = opening.user
         self.volumes.setdefault(name, dict(labels))
 
     def remove_volume(self, name: str) -> None:

@@ -146,6 +146,8 @@ class World:
         self.foreign: list[ForeignContainer] = []
         self.networks: dict[str, HeldNetwork] = {}
         self.volumes: dict[str, dict[str, str]] = {}
+        self.writers: dict[str, str] = {}
+        """Volume → user who may write to it, `uid:gid`."""
         self.images: dict[str, ImageInfo] = {}
         self.behaviours: dict[str, Behaviour] = {}
         """Service → what its containers do; a service without one runs and is healthy."""

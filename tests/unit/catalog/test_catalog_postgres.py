@@ -297,7 +297,9 @@ def test_without_an_administrator_the_address_names_the_environments_own_part(
 ):
     bound = binding(managed(url, is_provisioned=False, **options))
     encoded = SecretRef("POSTGRES_PASSWORD", "prod", "url")
-    assert bound.grants == ()
+    (grant,) = bound.grants
+    assert (grant.is_given, grant.is_external, grant.ensure) == (True, True, grant.probe)
+    assert grant.probe.variables["PGPASSWORD"] == (SecretRef("POSTGRES_PASSWORD", "prod"),)
     assert bound.secrets == (SecretMount("DATABASE_URL", (before, encoded, after)),)
     assert bound.needed == (Needed("POSTGRES_PASSWORD", "prod", True, Origin.OPERATOR, place="infra.postgres"),)
 

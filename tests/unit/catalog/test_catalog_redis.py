@@ -94,13 +94,13 @@ def test_the_rest_of_a_grant():
     found = {name: (getattr(grant, name).argv[-1], dict(getattr(grant, name).variables)) for name in COMMANDS}
     assert found == {
         "exists": (
-            f"users=$({CLI} ACL USERS)\n"
+            f"users=$({CLI} ACL USERS 2>&1)\n"
             "printf '%s\\n' \"$users\" | grep -qx default || { printf '%s\\n' \"$users\"; exit 1; }\n"
             "printf '%s\\n' \"$users\" | sed -n 's/^dev_app$/yes/p'",
             admin,
         ),
         "ensure": (
-            f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {CLI})\n"
+            f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {CLI} 2>&1)\n"
             "case \"$(printf '%s' \"$replies\" | tr -d '\\r\\n')\" in OKOK) ;; "
             "*) printf '%s\\n' \"$replies\"; exit 1;; esac",
             admin | {"ACL": grant.ensure.variables["ACL"]},
@@ -246,7 +246,7 @@ def test_a_managed_server_may_keep_its_users_by_itself():
     (grant,) = bound_to("redis://cache.example.com", is_provisioned=True).grants
     assert "in OKOK|OK*'not configured to use an ACL file'*)" in grant.ensure.argv[-1]
     assert "in OK|*'not configured to use an ACL file'*)" in grant.revoke.argv[-1]
-    assert f"$({CLI} -h cache.example.com -p 6379 ACL USERS)" in grant.exists.argv[-1]
+    assert f"$({CLI} -h cache.example.com -p 6379 ACL USERS 2>&1)" in grant.exists.argv[-1]
 
 
 def test_a_login_cannot_leave_the_command():
@@ -274,7 +274,10 @@ def test_with_an_administrator_the_operator_gives_one_password_and_envmgr_makes_
 )
 def test_without_an_administrator_the_address_names_the_environments_own_part(url: str, before: str, after: str):
     bound = bound_to(url, is_provisioned=False)
-    assert (bound.grants, bound.variables) == ((), {"REDIS_KEY_PREFIX": "dev_"})
+    (grant,) = bound.grants
+    assert (grant.is_given, grant.is_external, grant.ensure) == (True, True, grant.probe)
+    assert ("--user me" in grant.probe.argv[-1]) is ("me@" in url)
+    assert bound.variables == {"REDIS_KEY_PREFIX": "dev_"}
     assert bound.secrets[0].content == (before, SecretRef("REDIS_PASSWORD", "dev", "url"), after)
     assert bound.needed == (Needed("REDIS_PASSWORD", "dev", True, Origin.OPERATOR, place="infra.redis"),)
 

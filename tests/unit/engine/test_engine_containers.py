@@ -110,7 +110,7 @@ def test_a_container_that_is_gone_cannot_start():
 def test_remove_is_fine_with_what_is_gone_or_going(answer):
     api, played = api_of({"DELETE /containers/c": answer})
     containers.remove(api, "c")
-    assert played.asked == [("DELETE /containers/c", {"force": "1"})]
+    assert played.asked == [("DELETE /containers/c", {"force": "1", "v": "0"})]
 
 
 def test_a_removal_that_is_refused():

@@ -159,6 +159,7 @@ def test_volumes_are_made_with_labels():
 
 def test_removing_a_volume_in_use_names_the_users():
     replies = {
+        "DELETE /containers/v-opener": refusal(404, "No such container"),
         "DELETE /volumes/v": refusal(409, "volume is in use"),
         "GET /containers/json": reply(200, [{"Names": ["/chat-db-1"]}]),
     }
@@ -167,4 +168,5 @@ def test_removing_a_volume_in_use_names_the_users():
 
 
 def test_removing_a_volume_that_is_gone():
-    volumes.remove(api_of({"DELETE /volumes/v": refusal(404, "no such volume")})[0], "v")
+    gone = {"DELETE /containers/v-opener": refusal(404, "x"), "DELETE /volumes/v": refusal(404, "no such volume")}
+    volumes.remove(api_of(gone)[0], "v")
