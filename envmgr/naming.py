@@ -92,6 +92,11 @@ def egress_network(project: str, target: str) -> str:
     return f"{project}-{target}-egress"
 
 
+def joined(network: str) -> str:
+    """Return the key in a document of a network that is none of envmgr's; no key of ours holds a dot."""
+    return f"host.{network}"
+
+
 def built_image(project: str, build: str, environment: str) -> str:
     """Name the image that an environment builds for itself, so that building for dev never changes prod's."""
     # Linters take a tag such as `dev`, `test` or `latest` for a moving one, and an environment may have any name.

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from envmgr.catalog.kind import Application, Defaults, Draft
 from envmgr.catalog.programs import ProgramOptions
 from envmgr.model.stack import Resources
@@ -16,8 +12,8 @@ _MEGABYTE = 1024**2
 class Options(ProgramOptions):
     """What `kind = "job"` adds to a table."""
 
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Program and arguments; no shell reads them."""
+    command: tuple[str, ...] = ()
+    """Program and arguments, no shell reads them; what the image runs by itself when left out."""
 
 
 class Job:

@@ -27,6 +27,7 @@ class Build:
     """Folder, relative to the spec."""
     dockerfile: str
     target: str | None
+    args: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,13 @@ class SecretMount:
 
     name: str
     content: Template
+    file: str = ""
+    """Name of the file, when it is another than `name`."""
+
+    @property
+    def target(self) -> str:
+        """Name of its file in the container."""
+        return self.file or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +253,8 @@ class Network:
     is_internal: bool
     is_external: bool = False
     """Made by envmgr before Compose runs, because the base's containers join it too."""
+    is_foreign: bool = False
+    """There before envmgr and left alone by it."""
     allows_neighbours: bool = True
     masquerades: bool = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 _Rule = tuple[re.Pattern[str], bool]
@@ -19,6 +20,14 @@ def tree_hash(folder: Path) -> str:
         total.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_mode & 0o111:o}\0".encode())
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:12]
+
+
+def source_hash(folder: Path, arguments: Mapping[str, str]) -> str:
+    """Hash everything that decides what a build makes: the files, and the build arguments."""
+    tree = tree_hash(folder)
+    if not arguments:
+        return tree
+    return hashlib.sha256(f"{tree}{sorted(arguments.items())}".encode()).hexdigest()[:12]
 
 
 def _context_files(folder: Path) -> list[Path]:

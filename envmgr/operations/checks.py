@@ -141,13 +141,16 @@ def _names(stack: Stack, observed: Observed) -> Iterable[Problem]:
         if foreign.name in wanted:
             yield Problem(f"container {foreign.name} exists and is not envmgr's", hint=f"docker rm -f {foreign.name}")
     networks = {network.name for network in stack.networks}
+    others = {network.name for network in stack.networks if network.is_foreign}
+    for name in sorted(others - {other.name for other in observed.networks}):
+        yield Problem(f"network {name} is not there, and not envmgr's to make", hint=f"docker network create {name}")
     for other in observed.networks:
-        if other.name in networks and other.labels.get(naming.LABEL_PROJECT) != stack.project:
+        if other.name in networks - others and other.labels.get(naming.LABEL_PROJECT) != stack.project:
             yield Problem(f"network {other.name} exists and is not envmgr's", hint=f"docker network rm {other.name}")
 
 
 def _subnets(stack: Stack, observed: Observed) -> Iterable[Problem]:
-    for network in stack.networks:
+    for network in (one for one in stack.networks if not one.is_foreign):
         wanted = ipaddress.IPv4Network(network.subnet)
         for other in observed.networks:
             overlapping = [s for s in other.subnets if _overlaps(wanted, s)]

@@ -8,7 +8,7 @@ from envmgr import naming
 from envmgr.errors import EngineError, UsageError
 from envmgr.model.observed import Observed, ObservedVolume
 from envmgr.model.stack import Image, Stack, Volume
-from envmgr.operations.build_context import starts_from, tree_hash
+from envmgr.operations.build_context import source_hash, starts_from
 from envmgr.operations.session import Session
 
 _REGISTRY_SECONDS = 15
@@ -84,8 +84,8 @@ def from_outside(session: Session, image: Image) -> tuple[str, ...]:
     if image.build is None:
         return (image.reference,)
     found = session.engine.image(image.reference)
-    if found is not None and found.labels.get(naming.LABEL_CONTEXT) == tree_hash(
-        session.project.folder / image.build.context
+    if found is not None and found.labels.get(naming.LABEL_CONTEXT) == source_hash(
+        session.project.folder / image.build.context, image.build.args
     ):
         return ()
     starts = starts_from(session.project.folder / image.build.context / image.build.dockerfile)

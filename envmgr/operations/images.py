@@ -12,7 +12,7 @@ from envmgr.errors import EngineError
 from envmgr.model.plan import Action
 from envmgr.model.progress import Output
 from envmgr.model.stack import Build, Image, Stack
-from envmgr.operations.build_context import tree_hash
+from envmgr.operations.build_context import source_hash, tree_hash
 from envmgr.operations.image_source import Source, from_outside
 from envmgr.operations.session import Session
 from envmgr.planning.inputs import ImageWork
@@ -143,7 +143,7 @@ def _build(session: Session, image: Image, build: Build, source: Source, *, forc
             dockerfile=folder / build.dockerfile,
             target=build.target,
             tags=(image.reference,),
-            build_args={"RELEASE": digest},
+            build_args={**build.args, "RELEASE": digest},
             labels={naming.LABEL_CONTEXT: digest},
             build_contexts={official: f"docker-image://{recipe}" for official, recipe in contexts.items()},
         ),
@@ -161,7 +161,7 @@ def _reason_to_build(session: Session, image: Image, build: Build, *, force: boo
             state="Nothing was started.",
             help=f"Correct builds.{build.name} in the spec.",
         )
-    digest = tree_hash(folder)
+    digest = source_hash(folder, build.args)
     if session.engine.image(image.reference) is None:
         return "it is not there", digest
     is_stale = force and not _is_current(session, image.reference, digest)
@@ -188,7 +188,7 @@ def outdated(session: Session, stacks: tuple[Stack, ...]) -> Iterator[str]:
     """Tell of the project's own images that are there and older than their source."""
     for image in images_of(stacks):
         if image.build and session.engine.image(image.reference) is not None:
-            digest = tree_hash(session.project.folder / image.build.context)
+            digest = source_hash(session.project.folder / image.build.context, image.build.args)
             if not _is_current(session, image.reference, digest):
                 yield f"{image.reference} was built from older source; --build makes a new one"
 

@@ -86,7 +86,7 @@ def _attachments(stack: Stack, service: Service, wanted: Wanted) -> dict[str, st
     return {
         "ports": fields.ports(service.ports),
         "volumes": fields.volumes(Mount(names[mount.volume], mount.target) for mount in service.volumes),
-        "secrets": ", ".join(sorted(mount.name for mount in service.secrets)),
+        "secrets": ", ".join(sorted(mount.target for mount in service.secrets)),
         **{f"{FILE}{config.path}": hashes.get(config.path, "") for config in service.configs},
         **{f"{NETWORK}{stack.network(key).name}": _aliases(service, key) for key in service.networks},
     }

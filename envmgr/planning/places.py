@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from envmgr import naming
 from envmgr.model.plan import Place
 from envmgr.model.secret import references
 from envmgr.model.stack import Service, Stack
@@ -35,7 +36,7 @@ def place_of(stack: Stack, service: Service, difference: Difference, locate: Loc
     """Return where a field's new value is written, or else the service's own table; None when it has no place."""
     field, old, new = difference
     known = service.places
-    keys = (field, *_KEYS.get(field, ()), *(("egress",) if field.startswith("networks.") else ()))
+    keys = (field, *_KEYS.get(field, ()), *_of_mount_or_network(stack, field))
     found = next((known[key] for key in keys if key in known), None)
     if found is None and field == "definition":
         found = _only_raw_key(known)
@@ -43,6 +44,19 @@ def place_of(stack: Stack, service: Service, difference: Difference, locate: Loc
         found = _declared(stack, service, field.partition(".")[2])
     found = found or _explained(known, field, old or "", new or "", locate) or known.get("")
     return locate(found).place if found is not None else None
+
+
+def _of_mount_or_network(stack: Stack, field: str) -> tuple[str, ...]:
+    """Return the keys that put a service on a network, or a file of the spec into it."""
+    if field.startswith("files.files/"):
+        return ("files",)
+    if not field.startswith("networks."):
+        return ()
+    name = field.removeprefix("networks.")
+    known = {network.name: network for network in stack.networks}
+    if name in known and known[name].is_foreign:
+        return ("joins",)
+    return ("aliases", "egress") if name == naming.data_network(stack.project, stack.target) else ("egress",)
 
 
 def _declared(stack: Stack, service: Service, name: str) -> str | None:

@@ -62,7 +62,7 @@ def _networks(question: Question, stack: Stack, services: tuple[Service, ...]) -
     there = {network.name for network in question.observed.networks}
     used = {key for service in services for key in service.networks}
     for network in stack.networks:
-        if network.name not in there and (network.key in used or network.is_external):
+        if network.name not in there and not network.is_foreign and (network.key in used or network.is_external):
             yield Step(stack.target, Subject.NETWORK, network.name, Action.CREATE)
 
 

@@ -34,7 +34,7 @@ def _network(
     question: Question, stack: Stack, network: Network, there: Mapping[str, ObservedNetwork]
 ) -> Iterator[Problem]:
     found = there[network.name]
-    if found.labels.get(naming.LABEL_PROJECT) != stack.project:
+    if network.is_foreign or found.labels.get(naming.LABEL_PROJECT) != stack.project:
         # Somebody else's: a check before the start says so.
         return
     have, want = _found(found), _wanted(network)

@@ -139,7 +139,7 @@ def _attachments(stack: Stack, service: Service) -> Document:
     binds += [_bound(f"{_UP}/{source.path}", source.target) for source in service.sources]
     volumes = [{"type": "volume", "source": m.volume, "target": m.target} for m in service.volumes]
     return {
-        "secrets": [{"source": _secret_key(service, m.name), "target": m.name} for m in service.secrets],
+        "secrets": [{"source": _secret_key(service, m.name), "target": m.target} for m in service.secrets],
         "volumes": [*volumes, *binds],
         "networks": {key: _endpoint(stack, key, service) for key in service.networks},
         "ports": [_port(port) for port in service.ports],
@@ -243,7 +243,7 @@ def _seconds(value: float) -> str:
 
 
 def _network(stack: Stack, network: Network) -> Document:
-    if network.is_external:
+    if network.is_external or network.is_foreign:
         return {"name": network.name, "external": True}
     bridge = "com.docker.network.bridge."
     # Isolated: not even the host's own listeners can be reached through the bridge's address.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from envmgr.catalog.kind import Address, Binding, Draft, Manageable, Selective, Server
@@ -12,6 +12,7 @@ from envmgr.resolve import compose_keys
 from envmgr.resolve.servers import base_servers, bind_servers, draft_servers, environment_servers
 from envmgr.resolve.services import draft_service
 from envmgr.resolve.variables import goes_to
+from envmgr.spec.checks import RESERVED
 from envmgr.spec.schema import EnvironmentSpec, InfraSpec, Mode, ServiceSpec, Spec
 from envmgr.spec.suggest import did_you_mean, listing
 from envmgr.spec.vocabulary import keys_of
@@ -30,7 +31,7 @@ def check(spec: Spec) -> tuple[Problem, ...]:
             draft = draft_service(spec, environment, service)
             problems += (*_program(service), *_port(environment, service, draft), *_alone(service))
             problems += (*_health(environment, service, draft), *_given_twice(spec, service, bindings))
-            problems += compose_keys.check(_raw(service, is_server=False))
+            problems += compose_keys.check(_raw(service, is_server=False, given=(*RESERVED, *spec.variables)))
     return tuple(dict.fromkeys(problems))
 
 
@@ -169,9 +170,9 @@ def _at(declared: InfraSpec | ServiceSpec, key: str = "") -> str:
     return declared.places.get(key) or (f"{table}.{key}" if key else table)
 
 
-def _raw(declared: InfraSpec | ServiceSpec, *, is_server: bool) -> compose_keys.RawKeys:
+def _raw(declared: InfraSpec | ServiceSpec, *, is_server: bool, given: Collection[str] = ()) -> compose_keys.RawKeys:
     options = {*keys_of(type(declared.options)), *keys_of(type(declared.table))}
-    return compose_keys.RawKeys(declared.table.compose, declared.places, options, is_server)
+    return compose_keys.RawKeys(declared.table.compose, declared.places, options, is_server, given)
 
 
 def _image(reference: str | None, declared: InfraSpec | ServiceSpec) -> Iterable[Problem]:

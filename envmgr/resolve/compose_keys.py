@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from envmgr import naming
 from envmgr.errors import Problem
 from envmgr.spec.places import Keys, dotted, undotted
 from envmgr.spec.suggest import did_you_mean
@@ -58,7 +59,6 @@ _OURS: Mapping[Keys, tuple[str, str]] = {
 _OF_KINDS: Mapping[Keys, tuple[str, ...]] = {
     ("user",): ("user",),
     ("command",): ("command",),
-    ("environment",): ("variables",),
     ("healthcheck", "test"): ("healthcheck", "health_path"),
 }
 """Key → options, of which a kind that has one of them writes the key."""
@@ -96,6 +96,8 @@ class RawKeys:
     options: Collection[str]
     """Keys of the spec that its kind takes."""
     is_server: bool
+    given: Collection[str] = ()
+    """Variables that `variables` cannot set, because envmgr or the `.env` files give them; here they may be set."""
 
     def place(self, keys: Keys) -> str:
         """Return where something inside the table is written."""
@@ -149,6 +151,11 @@ def _owned(raw: RawKeys) -> Found:
         mine = [option for option in options if option in raw.options]
         if _has(raw.table, keys) and (mine or keys == ("user",)):
             yield keys, "envmgr writes this itself", f'set "{mine[0]}" instead' if mine else ""
+    if "variables" in raw.options:
+        environment = raw.table.get("environment")
+        for name, value in environment.items() if isinstance(environment, Mapping) else ():
+            if naming.VARIABLE.fullmatch(str(name)) and name not in raw.given and "\n" not in str(value):
+                yield ("environment", str(name)), "envmgr writes this itself", 'set "variables" instead'
     for label in raw.table.get("labels", ()):
         if str(label).startswith(_RESERVED_LABELS):
             yield ("labels", str(label)), "envmgr and Compose find their containers by this label", ""

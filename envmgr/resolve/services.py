@@ -12,6 +12,7 @@ from envmgr.catalog.registry import SERVICES
 from envmgr.model.stack import (
     Build,
     Condition,
+    ConfigMount,
     Dependency,
     Image,
     NativeCommand,
@@ -68,12 +69,16 @@ def app_service(
     return replace(
         service,
         replicas=table.replicas,
-        networks=("data", *(("publish",) if ports else ()), *(("egress",) if leaves else ())),
+        networks=(
+            *("data", *(("publish",) if ports else ()), *(("egress",) if leaves else ())),
+            *(naming.joined(name) for name in table.joins),
+        ),
         ports=ports,
         volumes=(*service.volumes, *(VolumeMount(name, path) for name, path in table.volumes.items())),
         depends_on=(*_dependencies(environment, declared), *_own(used, environment)),
         uses=tuple(server.name for server in used if server.target == naming.INFRA),
-        aliases=(naming.alias(declared.name, environment.name),) if draft.target_port else (),
+        aliases=(*((naming.alias(declared.name, environment.name),) if draft.target_port else ()), *table.aliases),
+        configs=(*service.configs, *_files(environment.name, declared)),
         gpus=table.gpus,
         native=_native(spec, declared, draft),
         places=_places(environment, declared),
@@ -93,6 +98,20 @@ def _native(spec: Spec, declared: ServiceSpec, draft: Draft) -> NativeCommand | 
         folder=folder,
         watch=tuple(posixpath.normpath(posixpath.join(folder, path)) for path in watch),
         variables=draft.desk.variables if draft.desk else {},
+    )
+
+
+def _files(environment: str, declared: ServiceSpec) -> tuple[ConfigMount, ...]:
+    """Return the files whose content stands in the spec."""
+    folder = f"files/{environment}/{declared.name}"
+    return tuple(
+        ConfigMount(
+            f"{folder}/{naming.slug(target)}-{naming.short_hash(target.encode(), 8)}",
+            target,
+            "files/file.j2",
+            {"content": text},
+        )
+        for target, text in declared.table.files.items()
     )
 
 
@@ -124,7 +143,7 @@ def image(spec: Spec, environment: str, declared: ServiceSpec) -> Image:
     source = spec.builds[table.build]
     return Image(
         naming.built_image(spec.project.name, table.build, environment),
-        Build(table.build, source.context, source.dockerfile, source.target),
+        Build(table.build, source.context, source.dockerfile, source.target, source.args),
     )
 
 

@@ -15,7 +15,7 @@ from envmgr.resolve.site import Drafted, drafted, site, site_within
 from envmgr.resolve.subnets import Block, allocate
 from envmgr.resolve.variables import declared
 from envmgr.spec.recipes import Recipe
-from envmgr.spec.schema import Spec
+from envmgr.spec.schema import EnvironmentSpec, Spec
 
 
 def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
@@ -77,7 +77,10 @@ def _environment(spec: Spec, application: Drafted, block: Block) -> Stack:
         target=environment.name,
         compose_project=naming.compose_project(spec.project.name, environment.name),
         services=services,
-        networks=_networks(spec.project.name, environment.name, block, services, is_external=True),
+        networks=(
+            *_networks(spec.project.name, environment.name, block, services, is_external=True),
+            *_joined(environment),
+        ),
         volumes=_volumes(spec.project.name, environment.name, services),
         needed=_unique((*declared(spec, environment), *_bound(bindings), *_needed(drafts))),
         grants=(*(grant for binding in bindings for grant in binding.grants), *_grants(drafts)),
@@ -110,6 +113,12 @@ def _networks(
         ),
     )
     return tuple(network for network in every if network.key in wanted)
+
+
+def _joined(environment: EnvironmentSpec) -> tuple[Network, ...]:
+    """Return the host's own networks that services of an environment join."""
+    names = dict.fromkeys(name for one in environment.services.values() for name in one.table.joins)
+    return tuple(Network(naming.joined(name), name, "", is_internal=False, is_foreign=True) for name in names)
 
 
 def _volumes(project: str, target: str, services: tuple[Service, ...]) -> tuple[Volume, ...]:

@@ -37,6 +37,7 @@ def declared(spec: Spec, environment: EnvironmentSpec) -> tuple[Needed, ...]:
             is_required=table.required or table.generate,
             default=table.default,
             from_shell=table.from_shell,
+            file=table.file or "",
             place=f"variables.{name}",
         )
         for name, table in spec.variables.items()
@@ -48,11 +49,13 @@ def supply(spec: Spec, environment: EnvironmentSpec, service: ServiceSpec, bindi
     bindings = tuple(bindings)
     mine = {name: table for name, table in spec.variables.items() if goes_to(table, service.name)}
     secrets = [mount for binding in bindings for mount in binding.secrets]
-    secrets += [SecretMount(name, (SecretRef(name, environment.name),)) for name, t in mine.items() if t.secret]
+    secrets += [
+        SecretMount(name, (SecretRef(name, environment.name),), t.mount or "") for name, t in mine.items() if t.secret
+    ]
     plain = _plain(environment, service, bindings)
     as_variables = service.table.secrets_as == "variables"
     if not as_variables:
-        plain |= {f"{mount.name}_FILE": f"/run/secrets/{mount.name}" for mount in secrets}
+        plain |= {f"{mount.name}_FILE": f"/run/secrets/{mount.target}" for mount in secrets}
     return Supply(
         variables=plain,
         supplied=tuple(sorted(name for name, table in mine.items() if not table.secret)),

@@ -12,7 +12,7 @@ from envmgr.spec.places import Finding, Keys, dotted
 from envmgr.spec.schema import CommonTable, InfraTable, Mode, ServiceTable, VariableTable, memory_bytes
 from envmgr.spec.suggest import did_you_mean
 
-_RESERVED = {"ENVIRONMENT", "ENV_PREFIX", "DEBUG", "LOG_LEVEL", "WEB_CONCURRENCY"}
+RESERVED = {"ENVIRONMENT", "ENV_PREFIX", "DEBUG", "LOG_LEVEL", "WEB_CONCURRENCY"}
 _RESERVED_PREFIX = "ENVMGR_"
 _NO_ENVIRONMENTS = {INFRA: "the shared base", "all": "every environment together"}
 
@@ -174,6 +174,11 @@ def _origins(draft: Draft) -> Iterator[Finding]:
         place: Keys = ("variables", name)
         if table.generate and not table.secret:
             yield Finding((*place, "generate"), "only a secret can be generated", "add secret = true")
+        for key in ("file", "mount"):
+            if getattr(table, key) is not None and not table.secret:
+                yield Finding((*place, key), f'"{key}" is for a secret', "add secret = true")
+        if table.file is not None and table.generate:
+            yield Finding((*place, "generate"), "its value is that of the file", "leave out one of both")
         if table.default is not None and table.secret:
             message = "a secret has no default: secrets do not belong in this file"
             yield Finding((*place, "default"), message, f"write {name} in .env.ENVIRONMENT")
@@ -191,7 +196,7 @@ def _set_twice(draft: Draft) -> Iterator[Finding]:
 def _reserved(draft: Draft) -> Iterator[Finding]:
     declared = [(name, ("variables", name)) for name in draft.variables]
     for name, place in (*declared, *_literal_variables(draft)):
-        if name in _RESERVED or name.startswith(_RESERVED_PREFIX):
+        if name in RESERVED or name.startswith(_RESERVED_PREFIX):
             yield Finding(place, f"{name} is set by envmgr itself: choose another name")
         elif _is_secret_file(name, draft.variables):
             secret = name.removesuffix("_FILE")

@@ -114,6 +114,10 @@ Cpus = Annotated[float, Field(gt=0, le=512)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
+Alias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9_])?$")]
+"""A name in Docker's DNS, which is not as strict as the Internet's."""
+NetworkName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 ContainerPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 HostName = Annotated[
     str,
@@ -159,6 +163,8 @@ class BuildTable(Strict):
     """Stage of the Dockerfile; the last one when left out."""
     source: dict[str, ContainerPath] = Field(default_factory=dict)
     """Folder below the context → where it lies in the image; an environment with `reload` shows today's there."""
+    args: dict[str, str] = Field(default_factory=dict)
+    """Build arguments; they stand in the image's history, so never a secret."""
 
 
 class VariableTable(Strict):
@@ -176,6 +182,10 @@ class VariableTable(Strict):
     """Made by envmgr when nobody has set it; needs `secret`."""
     from_shell: bool = False
     """The operator's shell may set it."""
+    file: Annotated[str, Field(min_length=1)] | None = None
+    """Of a secret: the text file that holds its value, relative to the spec, instead of the `.env` files."""
+    mount: FileName | None = None
+    """Of a secret: name of its file in /run/secrets, for programs that look for one; its own name when left out."""
     services: tuple[Name, ...] | None = None
     """Who gets it; all application services when left out."""
 
@@ -261,6 +271,12 @@ class ServiceTable(CommonTable):
     """Further ports on the host's loopback, by the names that its kind gives them; the environment has the main one."""
     routes: tuple[ContainerPath, ...] = ()
     """Path prefixes that the base's door leads to this service."""
+    aliases: tuple[Alias, ...] = ()
+    """Further names under which the other services of its environment reach it."""
+    joins: tuple[NetworkName, ...] = ()
+    """Networks of the host that are there already, and are none of envmgr's: a reverse proxy's."""
+    files: dict[ContainerPath, str] = Field(default_factory=dict)
+    """File in the container → its content, mounted read-only."""
     gpus: Annotated[int, Field(ge=1, le=64)] | Literal["all"] | None = None
     """NVIDIA devices that it gets."""
     replicas: Annotated[int, Field(ge=1, le=50)] = 1

@@ -216,7 +216,7 @@ RUBBISH: dict[str, dict[str, tuple[Any, ...]]] = {
         "login": ("", "a:b", "a b", "a\n"),
         "user": ("0:0",),
     },
-    "job": {"command": ((), "run it", None, (1,)), "user": ("0:0",)},
+    "job": {"command": ("run it", None, (1,)), "user": ("0:0",)},
     "container": CONTAINER,
 }
 

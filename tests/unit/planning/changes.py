@@ -215,6 +215,20 @@ CHANGES = (
         f"{API}.egress",
     ),
     Change(
+        "service.aliases",
+        "egress = false\nsecrets_as",
+        'egress = false\naliases = ["other"]\nsecrets_as',
+        {"api": ("networks.play-dev-data",)},
+        f"{API}.aliases",
+    ),
+    Change(
+        "service.files",
+        "egress = false\nsecrets_as",
+        'egress = false\nfiles = { "/etc/api.conf" = "depth = 1" }\nsecrets_as',
+        {"api": ("files.files/dev/api/etc-api-conf-d8e171fb",)},
+        f"{API}.files",
+    ),
+    Change(
         "service.secrets_as",
         'secrets_as = "files"',
         'secrets_as = "variables"',

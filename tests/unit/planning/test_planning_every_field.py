@@ -18,6 +18,7 @@ ELSEWHERE = {
     "infra.ports": "as infra.port",
     "service.build": "needs a source to build: test_operations_plan.py",
     "service.ports": "as environment.ports",
+    "service.joins": "needs a network that is none of envmgr's: test_operations_joins.py",
     "service.routes": "of the door: its files are another service's",
     "service.gpus": "refused by a host without them: test_planning_services.py",
     "service.native": "outside containers: tests of operations_native",

@@ -79,7 +79,7 @@ def test_what_envmgr_writes_itself_is_refused(
     [
         ({"user": "5:5"}, "user", "user"),
         ({"command": "run"}, "command", "command"),
-        ({"environment": {"A": "1"}}, "environment", "variables"),
+        ({"environment": {"A": "1"}}, "environment.A", "variables"),
         ({"healthcheck": {"test": ["CMD", "true"]}}, "healthcheck.test", "healthcheck"),
         ({"healthcheck": {"test": ["CMD", "true"]}}, "healthcheck.test", "health_path"),
     ],

@@ -260,7 +260,7 @@ class TestUnknownKeys:
 
     def test_nothing_is_near(self, problems):
         assert problems(GOOD + "[builds.app]\ncontext = '.'\nzzz = 1\n") == [
-            "10:1 builds.app.zzz: unknown key (known here: context, dockerfile, source, target)"
+            "10:1 builds.app.zzz: unknown key (known here: args, context, dockerfile, source, target)"
         ]
 
     def test_in_nested_tables(self, problems):
