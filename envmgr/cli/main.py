@@ -17,6 +17,7 @@ from envmgr.cli import words
 from envmgr.cli.completion import VARIABLE, completion
 from envmgr.cli.files import render
 from envmgr.cli.images import build, images
+from envmgr.cli.importing import import_
 from envmgr.cli.looking import health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
@@ -27,7 +28,7 @@ from envmgr.cli.why import why
 from envmgr.errors import EnvmgrError, ExitCode, InterruptedByUser, UsageError
 
 _SECTIONS = {
-    "Begin": ("init", "schema"),
+    "Begin": ("init", "import", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
     "Develop": ("native", "container", "run", "env"),
     "Look": ("plan", "status", "ps", "health", "why", "logs"),
@@ -84,7 +85,7 @@ for command in (
     *(render, build, images, completion),
 ):
     cli.add_command(command)
-for command in (init, schema):
+for command in (init, import_, schema):
     cli.add_command(command)
 
 

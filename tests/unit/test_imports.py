@@ -13,7 +13,7 @@ pytestmark = pytest.mark.spawns
 
 HEAVY = {
     *("pydantic", "pydantic_core", "httpx", "httpcore", "python_on_whales", "rich", "jinja2", "dotenv", "psutil"),
-    *("tree_sitter", "tree_sitter_toml", "pathspec", "asyncio", "requests", "yaml", "jsonschema"),
+    *("tree_sitter", "tree_sitter_toml", "pathspec", "asyncio", "requests", "yaml", "ruamel", "tomlkit", "jsonschema"),
 }
 
 

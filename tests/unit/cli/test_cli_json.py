@@ -14,6 +14,7 @@ import pytest
 from envmgr.cli import images, looking, native, plan, reaching, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.health import ServiceHealth, Verdict
+from envmgr.model.imported import Became, Difference, Fate, ImportResult
 from envmgr.model.observed import ImageInfo, State
 from envmgr.model.progress import Caution, Message, Note, Output, Progress, Step
 from envmgr.report.errors import report_error
@@ -103,10 +104,26 @@ def saved(machine: Terminal) -> None:
     assert machine.run("images", "save", "images.tar").code == 0
 
 
+def composed(machine: Terminal) -> None:
+    """Let Compose have read a project: nothing is spawned here."""
+    differences = tuple(Difference(fate, "web", "restart", "no", "always", "so", "a.yml:3") for fate in Fate)
+    result = ImportResult(
+        file="other.toml",
+        environment="dev",
+        services=(Became("web", "container", "services.web", "web:1"),),
+        differences=differences,
+        decisions=("web: write its tag",),
+        values={"TOKEN": ".env.dev"},
+    )
+    machine.patch.setattr("envmgr.operations.importing.import_project", lambda *_: result)
+
+
 Prepare = Callable[[Terminal], None]
 RUNS: list[tuple[str, Prepare | None, int]] = [
     ("init --yes", begin, 0),
     ("init", begin, 2),
+    ("import compose.yml", composed, 0),
+    ("import compose.yml", None, 2),
     ("schema --write", None, 0),
     ("up dev", None, 0),
     ("up dev --build", build, 0),
