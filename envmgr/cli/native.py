@@ -7,6 +7,7 @@ import sys
 import click
 
 from envmgr.cli import words
+from envmgr.cli.reaching import of_program
 from envmgr.cli.session import session
 from envmgr.cli.stacks import agreement, json_option
 
@@ -82,7 +83,7 @@ def run(file: str, target: str, service: str, command: tuple[str, ...]) -> None:
     from envmgr.operations.run import prepare, supervise
 
     with session(file) as one:
-        prepared = prepare(one, target, service, command, agreement(yes=False, as_json=False))
+        prepared = prepare(one, target, service, of_program(command), agreement(yes=False, as_json=False))
     for program in prepared[-1:]:
         click.echo(f"{program.program.title}: {' '.join(program.program.argv)}", err=True)
     sys.exit(supervise(one.project.folder, prepared, lambda text: click.echo(f"envmgr: {text}", err=True)))

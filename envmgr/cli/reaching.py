@@ -90,8 +90,13 @@ def exec_(file: str, target: str, service: str, command: tuple[str, ...]) -> Non
 
     with session(file, is_quiet=True) as one:
         container = running(one, target, service)
-        code = one.engine.passthrough(("exec", *_terminal_flags(), container, *command))
+        code = one.engine.passthrough(("exec", *_terminal_flags(), container, *of_program(command)))
     sys.exit(code)
+
+
+def of_program(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a program and its arguments without the `--` in front, which click leaves where options end early."""
+    return words[1:] if words[:1] == ("--",) else words
 
 
 def _terminal_flags() -> tuple[str, ...]:
