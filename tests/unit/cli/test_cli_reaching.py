@@ -199,3 +199,11 @@ def test_logs_have_colours_where_the_terminal_shows_them(terminal: Terminal):
     terminal.run("logs", "dev")
     ((_, args),) = terminal.house.calls("passthrough")
     assert args[3:5] == ("--ansi", "never")
+
+
+@pytest.mark.parametrize("words", [("ls", "-h"), ("--", "ls", "-h")])
+def test_what_follows_the_service_is_the_programs_with_or_without_dashes(terminal: Terminal, words: tuple[str, ...]):
+    assert terminal.run("up", "dev").code == 0
+    assert terminal.run("exec", "dev", "app", *words).code == 0
+    (_, args) = terminal.house.engine.calls[-1]
+    assert args == ("exec", "-i", terminal.house.container("play-dev-app-1").id, "ls", "-h")
