@@ -193,8 +193,8 @@ def test_containers_reload_their_source(desk: Chatbot) -> None:
         app = desk.sandbox.identity("dev")
         file.write_text(text.replace('"prefix": ', '"changed": "yes", "prefix": '))
         eventually(lambda: "changed" in httpx_text(desk.url("dev", "/whoami")), "the change is served", SECONDS)
-        worker = f"{desk.sandbox.name}-dev-worker-1"
-        eventually(lambda: "api.py changed" in docker("logs", worker), "the worker restarts", SECONDS)
+        logs = ("logs", "dev", "worker", "--tail", "200")
+        eventually(lambda: "api.py changed" in desk.sandbox.ok(*logs).out, "the worker restarts", SECONDS)
         eventually(lambda: reversed_by_worker(desk.url("dev"), "anew") == "wena", "the worker works", SECONDS)
         # Inside the same containers, whose root cannot be written.
         assert desk.sandbox.identity("dev") == app
