@@ -15,6 +15,7 @@ import click
 from envmgr import __version__
 from envmgr.cli import words
 from envmgr.cli.completion import VARIABLE, completion
+from envmgr.cli.explain import explain
 from envmgr.cli.files import render
 from envmgr.cli.images import build, images
 from envmgr.cli.importing import import_
@@ -31,7 +32,7 @@ _SECTIONS = {
     "Begin": ("init", "import", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
     "Develop": ("native", "container", "run", "env"),
-    "Look": ("plan", "status", "ps", "health", "why", "logs"),
+    "Look": ("plan", "status", "ps", "health", "why", "explain", "logs"),
     "Reach": ("open", "shell", "exec"),
     "Files and images": ("render", "build", "images"),
     "At the terminal": ("completion",),
@@ -81,7 +82,7 @@ def cli(ctx: click.Context, file: str) -> None:
 
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
-    *(plan, status, ps, health, why, logs, open_, shell, exec_),
+    *(plan, status, ps, health, why, explain, logs, open_, shell, exec_),
     *(render, build, images, completion),
 ):
     cli.add_command(command)

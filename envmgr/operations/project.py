@@ -34,6 +34,7 @@ class Project:
     recipes: Mapping[str, Recipe]
     recipes_folder: Path
     locate: Locate
+    loaded: LoadedSpec
 
     def stacks(self, targets: tuple[str, ...]) -> tuple[Stack, ...]:
         """Return the stacks of some targets, the base first.
@@ -108,7 +109,7 @@ def open_project(file: Path) -> Project:
     declared = _resolve(loaded, recipes, file)
     native = {stack.target: read_native(folder, stack.target) for stack in declared.environments}
     system = _with_native(declared, native)
-    return Project(folder, declared, system, recipes, of_recipes, _locate_in(loaded, str(file)))
+    return Project(folder, declared, system, recipes, of_recipes, _locate_in(loaded, str(file)), loaded)
 
 
 def _with_native(declared: System, native: Mapping[str, tuple[str, ...]]) -> System:
