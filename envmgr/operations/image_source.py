@@ -62,7 +62,9 @@ def _first_choice(session: Session) -> Source:
     images = [
         reference for stack in system.stacks for one in stack.services for reference in from_outside(session, one.image)
     ]
-    missing = [reference for reference in dict.fromkeys(images) if session.engine.image(reference) is None]
+    missing = [
+        reference for reference in dict.fromkeys(images) if session.engine.image(system.pinned(reference)) is None
+    ]
     if not missing or session.engine.registry_answers(missing[0], _REGISTRY_SECONDS):
         return Source.REGISTRY
     without = [reference for reference in missing if reference not in system.substitutes]

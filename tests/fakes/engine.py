@@ -23,6 +23,7 @@ from envmgr.model.observed import (
     Observed,
     ObservedNetwork,
     ObservedVolume,
+    RegistryImage,
     State,
 )
 from envmgr.model.stack import Network
@@ -224,6 +225,13 @@ class FakeEngine(World):
         """Tell whether a registry answers."""
         self.admit("registry_answers")
         return registry_of(reference) in self.answering | {registry_of(known) for known in self.pullable}
+
+    def in_registry(self, reference: str, timeout: float) -> RegistryImage:
+        """Return what a registry has."""
+        self.admit("in_registry")
+        if reference not in self.published:
+            raise EngineError(f"{reference} could not be asked of its registry: manifest unknown")
+        return self.published[reference]
 
     def pull(self, reference: str, on_line: OnLine) -> None:
         """Fetch an image."""
