@@ -1,4 +1,4 @@
-"""Ask a registry what it has under a reference now: through the engine, or with the operator's login where it is wanted."""
+"""Ask a registry what it has under a reference now: through the engine, or with the operator's login."""
 
 from __future__ import annotations
 

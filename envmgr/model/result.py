@@ -184,7 +184,7 @@ class LockRow:
     """Digest, or the hash of what it is made from; empty when it could not be locked."""
     platforms: tuple[str, ...]
     change: str
-    """`kept`, `new`, `moved`, `removed`; `unlocked` when this host has no registry's image of it."""
+    """`kept`, `new`, `moved` or `removed`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,12 +194,10 @@ def _complaint(row: LockRow, old: Lock) -> str:
 def _notes(need: _Need, new: Lock) -> tuple[str, ...]:
     if not need.replaced:
         return ()
-    unlocked = [name for name in need.replaced if name not in new.images]
-    rest = "" if unlocked else "; what a registry has of them stays locked as it was"
-    return (
-        f"built from packages on this host, so no registry's digest: {', '.join(need.replaced)}; "
-        f"their recipes' hashes are locked{rest}",
-    )
+    held = sum(name in new.images for name in need.replaced)
+    rest = f"; digests of {held} of them stay as another host locked them" if held else ""
+    count = f"{len(need.replaced)} of the images" if len(need.replaced) > 1 else need.replaced[0]
+    return (f"no registry serves {count} on this host: recipes make them, and are locked by their source{rest}",)
 
 
 def _write(session: Session, new: Lock) -> bool:

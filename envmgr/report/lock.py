@@ -15,8 +15,8 @@ _SHOWN = 19
 def write_lock(result: LockResult, *, as_json: bool) -> None:
     """Print what each image is held to, and what has changed."""
     if as_json:
-        rows = [asdict(row) for row in result.rows]
-        write_json(path=result.path, changed=result.has_changed, images=rows, notes=list(result.notes))
+        images = [asdict(row) for row in result.rows]
+        write_json(path=result.path, changed=result.has_changed, images=images, notes=list(result.notes))
         return
     rows = [(r.reference, r.origin, r.held_to[:_SHOWN], ", ".join(r.platforms), r.change) for r in result.rows]
     write_table(("IMAGE", "FROM", "HELD TO", "PLATFORMS", "CHANGE"), rows)

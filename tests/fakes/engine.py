@@ -219,12 +219,18 @@ class FakeEngine(World):
     def image(self, reference: str) -> ImageInfo | None:
         """Return an image, or None."""
         self.admit("image")
-        return self.images.get(reference)
+        name, at, digest = reference.partition("@")
+        held = (
+            one for one in self.images.values() if at and f"{name.rpartition(':')[0] or name}@{digest}" in one.digests
+        )
+        return self.images.get(reference) or next(held, None)
 
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether a registry answers."""
         self.admit("registry_answers")
-        return registry_of(reference) in self.answering | {registry_of(known) for known in self.pullable}
+        return registry_of(reference) in self.answering | {
+            registry_of(known) for known in (*self.pullable, *self.published)
+        }
 
     def in_registry(self, reference: str, timeout: float) -> RegistryImage:
         """Return what a registry has."""
