@@ -56,7 +56,7 @@ def growth(folder: Path, runs: int) -> Iterator[Row]:
     many = [each(small, large, 90) for small, large in zip(ten, hundred, strict=True)]
     for size in SIZES:
         name = f"render {size} environments of {SERVICES} services"
-        yield row((name, f"the same of 1"), list(zip(found[size], one, strict=True)), None)
+        yield row((name, "the same of 1"), list(zip(found[size], one, strict=True)), None)
     pairs = list(zip(many, few, strict=True))
     yield row(("each of 11 to 100 environments, CPU", "each of 2 to 10"), pairs, 1.5)
 

@@ -60,24 +60,31 @@ ports = {{ web = {ports[4]} }}
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lab:
     """A project on the engine: two servers, three environments of two services that start at once."""
 
     folder: Path
     name: str
+    uses_recipes: bool = False
 
     def envmgr(self, *args: str) -> Sample:
         """Run an envmgr command."""
         return run([ENVMGR, *args], self.folder, variables())
 
     def compose(self, target: str, *args: str) -> Sample:
-        """Run Compose on a stack's own files."""
-        files = sorted(
-            (self.folder / "compose").glob(f"docker-compose.{'base' if target == 'infra' else f'app.{target}'}*.yml")
-        )
+        """Run Compose on a stack's own files, with recipes' images in place where envmgr has put them there."""
+        document = self.folder / "compose" / f"docker-compose.{'base' if target == 'infra' else f'app.{target}'}.yml"
+        instead = document.with_suffix(".recipes.yml")
+        files = [document, *([instead] if instead.exists() and self.uses_recipes else [])]
         flags = [part for file in files for part in ("-f", str(file))]
         return run(["docker", "compose", *flags, *args], self.folder)
+
+    def runs_recipes(self) -> bool:
+        """Tell whether this host builds servers from packages, as the volumes' labels say."""
+        label = f"label=envmgr.project={self.name}"
+        shown = ["docker", "volume", "ls", "-q", "--filter", label, "--filter", "label=envmgr.image.source=recipes"]
+        return bool(run(shown, self.folder).output.strip())
 
     def wait_up(self) -> Sample:
         """Bring the base and dev up as one would without envmgr."""
@@ -98,6 +105,7 @@ def rows(folder: Path, runs: int) -> Iterator[Row]:
     """Measure on the engine."""
     with lab(folder) as one:
         one.envmgr("up", "dev")
+        one.uses_recipes = one.runs_recipes()
         yield compare(
             ("cold up dev, proven healthy", "docker compose up -d --wait"),
             (lambda: one.envmgr("up", "dev"), one.wait_up),
