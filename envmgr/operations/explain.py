@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from envmgr import naming
 from envmgr.errors import UsageError
 from envmgr.model.explanation import Explained, Explanation
+from envmgr.model.stack import Stack
 from envmgr.operations.explain_variable import explain_variable, names_of
 from envmgr.operations.project import Project, kind_options
 from envmgr.resolve.origins import Origins, Table
@@ -40,7 +41,7 @@ def _variable(project: Project, origins: Origins, keys: Keys) -> Explained | Non
     if len(services) > 1 or any(target not in stacks for target in targets):
         return None
     for service in services:
-        project.services(stacks[above[0]], (service,))
+        _know(stacks[above[0]], service)
     chosen = [stacks[target] for target in targets]
     rows = tuple(row for stack in chosen for row in explain_variable(project, origins, stack, name, "".join(services)))
     if not rows:
@@ -52,6 +53,15 @@ def _variable(project: Project, origins: Origins, keys: Keys) -> Explained | Non
             help=f"envmgr explain {' '.join((*above, near(name, known)))}" if hint else f"known: {listing(known)}",
         )
     return Explained(" ".join((*above, name)), rows, is_table=len(rows) > 1)
+
+
+def _know(stack: Stack, service: str) -> None:
+    known = [one.name for one in stack.services]
+    if service not in known:
+        hint = did_you_mean(service, known)
+        raise UsageError(
+            f"{stack.target} has no service {service}{f' ({hint})' if hint else ''}", help=f"known: {listing(known)}"
+        )
 
 
 def _full(project: Project, keys: Keys) -> Keys:
