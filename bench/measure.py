@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+_KEPT = 64 * 1024
+"""Bytes of output. A child's peak memory is never told below its parent's: what measures has to stay small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +57,24 @@ class Row:
 
 def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> Sample:
     """Run a command that must succeed."""
-    began = time.perf_counter()
-    child = subprocess.Popen(
-        argv,
-        cwd=folder,
-        env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert child.stdout is not None
-    output = child.stdout.read()
-    _, status, used = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - began
-    child.returncode = os.waitstatus_to_exitcode(status)
+    with tempfile.TemporaryFile() as output:
+        began = time.perf_counter()
+        child = subprocess.Popen(
+            argv,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, used = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - began
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(max(output.tell() - _KEPT, 0))
+        said = output.read().decode(errors="replace")
     if child.returncode != 0:
-        raise SystemExit(f"{' '.join(argv)} ended with {child.returncode}:\n{output}")
-    return Sample(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output)
+        raise SystemExit(f"{' '.join(argv)} ended with {child.returncode}:\n{said}")
+    return Sample(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
 
 
 Side = Callable[[], Sample]
