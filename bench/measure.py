@@ -62,7 +62,7 @@ def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None
         child = subprocess.Popen(
             argv,
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**_shell(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -75,6 +75,11 @@ def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None
     if child.returncode != 0:
         raise SystemExit(f"{' '.join(argv)} ended with {child.returncode}:\n{said}")
     return Sample(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
+
+
+def _shell() -> dict[str, str]:
+    """Return the shell's variables, but let Python keep what it has compiled: an installed program has that at hand."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 Side = Callable[[], Sample]

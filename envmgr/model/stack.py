@@ -385,6 +385,11 @@ class System:
         """Return a reference with its digest, when it is locked."""
         return f"{reference}@{self.digests[reference]}" if reference in self.digests else reference
 
+    def unpinned(self, reference: str) -> str:
+        """Return a reference without the digest that the lock gave it; one that the spec wrote stays."""
+        name, _, digest = reference.partition("@")
+        return name if digest and self.digests.get(name) == digest else reference
+
     @property
     def stacks(self) -> tuple[Stack, ...]:
         """The base first."""

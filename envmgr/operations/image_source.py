@@ -84,7 +84,7 @@ def from_outside(session: Session, image: Image) -> tuple[str, ...]:
     One that is built from today's source already needs nothing: a host that reaches nothing may have been given it.
     """
     if image.build is None:
-        return (image.reference,)
+        return (session.project.system.unpinned(image.reference),)
     found = session.engine.image(image.reference)
     if found is not None and found.labels.get(naming.LABEL_CONTEXT) == source_hash(
         session.project.folder / image.build.context, image.build.args

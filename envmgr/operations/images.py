@@ -49,8 +49,9 @@ def pull_images(session: Session, stacks: tuple[Stack, ...], source: Source) -> 
 
 def _missing(session: Session, stacks: tuple[Stack, ...], source: Source) -> tuple[str, ...]:
     wanted = [one.reference for one in images_of(stacks) if one.build is None]
-    instead = session.project.system.substitutes if source is Source.RECIPES else {}
-    mine = (effective(session, name, source) for name in wanted if name not in instead)
+    system = session.project.system
+    instead = system.substitutes if source is Source.RECIPES else {}
+    mine = (effective(session, name, source) for name in wanted if system.unpinned(name) not in instead)
     return tuple(name for name in mine if not session.engine.image(name))
 
 
@@ -79,8 +80,9 @@ def nothing_started() -> Iterator[None]:
 def effective(session: Session, reference: str, source: Source) -> str:
     """Return the image that really runs in the place of a reference."""
     system = session.project.system
-    substitute = system.substitutes.get(reference) if source is Source.RECIPES else None
-    return substitute or system.pinned(reference)
+    name = system.unpinned(reference)
+    substitute = system.substitutes.get(name) if source is Source.RECIPES else None
+    return substitute or system.pinned(name)
 
 
 def build_recipes(session: Session, stacks: tuple[Stack, ...]) -> tuple[str, ...]:

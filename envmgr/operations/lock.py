@@ -76,7 +76,7 @@ def check_lock(session: Session) -> LockResult:
 
 def _need(session: Session) -> _Need:
     system = session.project.declared
-    images = tuple(_unpinned(system.digests, image) for image in images_of(system.stacks))
+    images = tuple(replace(image, reference=system.unpinned(image.reference)) for image in images_of(system.stacks))
     source = choose_source(session, session.observe(), None)
     # One that the spec itself holds to a digest needs no lock.
     official = tuple(dict.fromkeys(i.reference for i in images if i.build is None and "@" not in i.reference))
@@ -88,11 +88,6 @@ def _need(session: Session) -> _Need:
             {image.reference: _source(session, image.build) for image in images if image.build},
             _recipes(session, images),
         )
-
-
-def _unpinned(digests: Mapping[str, str], image: Image) -> Image:
-    name, _, digest = image.reference.partition("@")
-    return replace(image, reference=name) if digest and digests.get(name) == digest else image
 
 
 def _source(session: Session, build: Build) -> LockedSource:

@@ -14,7 +14,7 @@ from envmgr.model.observed import RegistryImage
 from envmgr.model.progress import Caution, Step
 from envmgr.operations.image_files import save
 from envmgr.operations.image_source import Source
-from envmgr.operations.images import pull_images
+from envmgr.operations.images import effective, pull_images
 from envmgr.operations.lock import check_lock, lock
 from envmgr.operations.project import open_project
 from envmgr.report.lock import write_lock
@@ -255,6 +255,13 @@ def test_the_programs_that_reach_a_managed_server_are_held_to_their_digest_too(s
     clients = {grant.probe.client for grant in system.stack("dev").grants if grant.is_external}
     assert clients == {f"redis:8.0@{TWO}"}
     assert locked(shop)["redis:8.0"] == (TWO, "kept")
+    session = shop.session()
+    pinned = f"redis:8.0@{TWO}"
+    assert effective(session, pinned, Source.REGISTRY) == pinned
+    cut_off(shop)
+    session = shop.session()
+    assert effective(session, pinned, Source.RECIPES) == "recipes/redis:8.0"
+    assert "redis:8.0" not in pull_images(session, (session.project.system.stack("dev"),), Source.RECIPES)
 
 
 @pytest.mark.parametrize(
