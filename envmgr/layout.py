@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 from envmgr import naming
 
 SPEC = "envmgr.toml"
+LOCK = "envmgr.lock"
+"""Digests of the images, beside the spec; committed."""
 COMPOSE = "compose"
 """Rendered and committed."""
 RUNTIME = ".envmgr"

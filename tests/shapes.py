@@ -17,6 +17,7 @@ _PRIMITIVES = {
     "whole number": (int,),
     "boolean": (bool,),
     "null": (type(None),),
+    "any value": (str, int, float, bool, list, dict, type(None)),
 }
 
 

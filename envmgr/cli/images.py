@@ -11,6 +11,7 @@ import click
 from envmgr.cli import words
 from envmgr.cli.session import session
 from envmgr.cli.stacks import json_option
+from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
     from envmgr.operations.session import Session
@@ -132,6 +133,34 @@ def build(file: str, targets: tuple[str, ...], as_json: bool) -> None:
     from envmgr.operations.image_list import build as operate
 
     _make(file, targets, as_json, "built", operate)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[IMAGE…]")
+@click.option("--update", is_flag=True, help="Ask the registries anew, for these images or for all.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 7 when an image is not locked or has moved.")
+@json_option
+@click.pass_obj
+def lock(file: str, names: tuple[str, ...], update: bool, check: bool, as_json: bool) -> None:
+    """Hold images to their digests in envmgr.lock, which rendering then uses.
+
+    \b
+    envmgr lock                        what is not locked yet
+    envmgr lock --update               everything, as the registries have it now
+    envmgr lock --update postgres:17   one image
+    envmgr lock --check                for continuous integration
+    """
+    from envmgr.operations.lock import check_lock
+    from envmgr.operations.lock import lock as operate
+    from envmgr.report.lock import write_lock
+
+    if check and (update or names):
+        raise UsageError("--check looks at everything and writes nothing: leave --update and images out")
+    if names and not update:
+        raise UsageError("images are named for --update only", help=f"envmgr lock --update {' '.join(names)}")
+    with session(file, as_json=as_json) as one:
+        result = check_lock(one) if check else operate(one, names, update=update)
+    write_lock(result, as_json=as_json)
 
 
 def _make(

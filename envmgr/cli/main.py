@@ -15,8 +15,9 @@ import click
 from envmgr import __version__
 from envmgr.cli import words
 from envmgr.cli.completion import VARIABLE, completion
+from envmgr.cli.explain import explain
 from envmgr.cli.files import render
-from envmgr.cli.images import build, images
+from envmgr.cli.images import build, images, lock
 from envmgr.cli.importing import import_
 from envmgr.cli.looking import health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
@@ -31,9 +32,9 @@ _SECTIONS = {
     "Begin": ("init", "import", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
     "Develop": ("native", "container", "run", "env"),
-    "Look": ("plan", "status", "ps", "health", "why", "logs"),
+    "Look": ("plan", "status", "ps", "health", "why", "explain", "logs"),
     "Reach": ("open", "shell", "exec"),
-    "Files and images": ("render", "build", "images"),
+    "Files and images": ("render", "build", "images", "lock"),
     "At the terminal": ("completion",),
 }
 
@@ -81,8 +82,8 @@ def cli(ctx: click.Context, file: str) -> None:
 
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
-    *(plan, status, ps, health, why, logs, open_, shell, exec_),
-    *(render, build, images, completion),
+    *(plan, status, ps, health, why, explain, logs, open_, shell, exec_),
+    *(render, build, images, lock, completion),
 ):
     cli.add_command(command)
 for command in (init, import_, schema):

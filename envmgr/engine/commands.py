@@ -38,5 +38,5 @@ def carry_out(
 
 
 def _there(engine: Engine, image: str, substitutes: Mapping[str, str]) -> str:
-    substitute = substitutes.get(image)
+    substitute = substitutes.get(image.partition("@")[0])
     return substitute if substitute and engine.image(image) is None else image

@@ -22,6 +22,7 @@ from envmgr.engine import (
     oneoff,
     opener,
     process,
+    registry,
     volumes,
     whales,
 )
@@ -29,7 +30,7 @@ from envmgr.engine.api import Api
 from envmgr.engine.context import Endpoint, find_endpoint
 from envmgr.engine.events import Events, subscribe
 from envmgr.engine.protocol import BuildRequest, OnLine, Opening, Recreate
-from envmgr.model.observed import ExecResult, HealthRun, Host, ImageInfo, Incident, Observed
+from envmgr.model.observed import ExecResult, HealthRun, Host, ImageInfo, Incident, Observed, RegistryImage
 from envmgr.model.stack import Network
 
 if TYPE_CHECKING:
@@ -166,6 +167,10 @@ class DockerEngine:
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether the engine reaches a registry."""
         return images.registry_answers(self._api, reference, timeout)
+
+    def in_registry(self, reference: str, timeout: float) -> RegistryImage:
+        """Ask the registry for a reference."""
+        return registry.find(self._api, self._command, self._child_environment, reference, timeout)
 
     def pull(self, reference: str, on_line: OnLine) -> None:
         """Fetch an image."""

@@ -31,7 +31,7 @@ OWN_BUILDER = "default"
 
 def find(api: Api, reference: str) -> ImageInfo | None:
     """Return an image that the engine has."""
-    answer = api.call("GET", f"/images/{_path(reference)}/json", allowed=(ABSENT,))
+    answer = api.call("GET", f"/images/{path_of(reference)}/json", allowed=(ABSENT,))
     return None if answer.status == ABSENT else snapshot.image(answer.json())
 
 
@@ -41,7 +41,7 @@ def registry_answers(api: Api, reference: str, timeout: float) -> bool:
 
     refusals = (*REFUSALS, 500, 502, 503, 504)
     try:
-        answer = api.call("GET", f"/distribution/{_path(reference)}/json", allowed=refusals, timeout=timeout)
+        answer = api.call("GET", f"/distribution/{path_of(reference)}/json", allowed=refusals, timeout=timeout)
     except EngineError as error:
         if isinstance(error.__cause__, httpx.ReadTimeout):
             return False
@@ -107,5 +107,6 @@ def _text(raw: str | bytes) -> str:
     return text.rstrip("\r\n")
 
 
-def _path(reference: str) -> str:
+def path_of(reference: str) -> str:
+    """Write a reference as a part of the Engine API's paths."""
     return quote(reference, safe="/:@")

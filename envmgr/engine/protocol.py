@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from envmgr.model.observed import Event, ExecResult, HealthRun, Host, ImageInfo, Incident, Observed
+from envmgr.model.observed import Event, ExecResult, HealthRun, Host, ImageInfo, Incident, Observed, RegistryImage
 from envmgr.model.stack import Network
 
 
@@ -163,6 +163,9 @@ class Engine(Protocol):
 
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether the engine reaches the registry of a reference; an answer that refuses is an answer."""
+
+    def in_registry(self, reference: str, timeout: float) -> RegistryImage:
+        """Return what the registry has under a reference now; refused, absent and no answer raise `EngineError`."""
 
     def pull(self, reference: str, on_line: OnLine) -> None:
         """Fetch an image from its registry."""

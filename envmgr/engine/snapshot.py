@@ -110,7 +110,14 @@ def image(inspected: Document) -> ImageInfo:
         variables=settings.variables(config),
         healthcheck=settings.healthcheck(config),
         stop_signal=config.get("StopSignal") or "",
+        digests=tuple(inspected.get("RepoDigests") or ()),
+        platform=platform(inspected.get("Os", ""), inspected.get("Architecture", ""), inspected.get("Variant", "")),
     )
+
+
+def platform(system: str, architecture: str, variant: str = "") -> str:
+    """Write a platform as Docker does; empty parts are left out."""
+    return "/".join(part for part in (system, architecture, variant) if part)
 
 
 def health_runs(inspected: Document) -> tuple[HealthRun, ...]:

@@ -219,6 +219,19 @@ class ImageInfo:
     variables: Mapping[str, str] = field(default_factory=dict)
     healthcheck: ObservedHealthcheck | None = None
     stop_signal: str = ""
+    digests: tuple[str, ...] = ()
+    """`repository@sha256:…`, as registries know it; none for one that was built here."""
+    platform: str = ""
+    """`linux/amd64`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryImage:
+    """An image as its registry has it at this moment."""
+
+    digest: str
+    platforms: tuple[str, ...]
+    """Each `linux/amd64`, or with a variant `linux/arm/v7`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,3 +171,27 @@ class InitResult:
     notes: tuple[str, ...]
     """What the operator should look at."""
     environments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockRow:
+    """One image in the lock."""
+
+    reference: str
+    origin: str
+    """`registry`, `packages` or `source`."""
+    held_to: str
+    """Digest, or the hash of what it is made from; empty when it could not be locked."""
+    platforms: tuple[str, ...]
+    change: str
+    """`kept`, `new`, `moved` or `removed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockResult:
+    """A lock that was written, or found to be current."""
+
+    path: str
+    rows: tuple[LockRow, ...]
+    has_changed: bool
+    notes: tuple[str, ...] = ()

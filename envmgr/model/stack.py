@@ -39,6 +39,13 @@ class Image:
     build: Build | None = None
     major: str = ""
     """Major version of a server that keeps data, else empty."""
+    digest: str = ""
+    """Of the lock: `sha256:…`; empty when it goes by its tag."""
+
+    @property
+    def pinned(self) -> str:
+        """The reference that a container is made from."""
+        return f"{self.reference}@{self.digest}" if self.digest else self.reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +378,17 @@ class System:
     environments: tuple[Stack, ...]
     substitutes: Mapping[str, str]
     """Official image → recipe image, for a host that reaches no registry."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Image of a registry → digest that the lock holds it to."""
+
+    def pinned(self, reference: str) -> str:
+        """Return a reference with its digest, when it is locked."""
+        return f"{reference}@{self.digests[reference]}" if reference in self.digests else reference
+
+    def unpinned(self, reference: str) -> str:
+        """Return a reference without the digest that the lock gave it; one that the spec wrote stays."""
+        name, _, digest = reference.partition("@")
+        return name if digest and self.digests.get(name) == digest else reference
 
     @property
     def stacks(self) -> tuple[Stack, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from envmgr import layout
 from envmgr.errors import EngineError, UsageError
 from envmgr.model.result import ImageFile
 from envmgr.operations.image_source import choose_source
@@ -28,6 +29,13 @@ def save(session: Session, file: Path, names: tuple[str, ...]) -> ImageFile:
             f"not on this host: {', '.join(missing)}",
             state="No archive was made.",
             help="envmgr up them once, or: envmgr images pull, envmgr images build, envmgr build",
+        )
+    held = [reference for reference in references if "@" in reference]
+    if held:
+        session.caution(
+            "",
+            f"an archive carries no digests: the host that loads it cannot run what {layout.LOCK} holds to one "
+            f"({', '.join(reference.partition('@')[0] for reference in held)}); render there without {layout.LOCK}",
         )
     session.step("", f"writing {', '.join(references)} to {file}")
     session.engine.save_images(references, file, _SECONDS)

@@ -50,6 +50,12 @@ def _row(session: Session, stacks: tuple[Stack, ...], image: Image, source: Sour
     reference = effective(session, image.reference, source)
     found = session.engine.image(reference)
     users = (f"{s.target}.{one.name}" for s in stacks for one in s.services if one.image.reference == image.reference)
-    origin = "source" if image.build else "packages" if reference != image.reference else "registry"
+    origin = (
+        "source"
+        if image.build
+        else "packages"
+        if reference != session.project.system.pinned(image.reference)
+        else "registry"
+    )
     stand_in = found.labels.get(naming.LABEL_STAND_IN, "") if found else ""
     return ImageRow(image.reference, reference, origin, found is not None, stand_in, tuple(users))

@@ -62,7 +62,9 @@ def _first_choice(session: Session) -> Source:
     images = [
         reference for stack in system.stacks for one in stack.services for reference in from_outside(session, one.image)
     ]
-    missing = [reference for reference in dict.fromkeys(images) if session.engine.image(reference) is None]
+    missing = [
+        reference for reference in dict.fromkeys(images) if session.engine.image(system.pinned(reference)) is None
+    ]
     if not missing or session.engine.registry_answers(missing[0], _REGISTRY_SECONDS):
         return Source.REGISTRY
     without = [reference for reference in missing if reference not in system.substitutes]
@@ -82,7 +84,7 @@ def from_outside(session: Session, image: Image) -> tuple[str, ...]:
     One that is built from today's source already needs nothing: a host that reaches nothing may have been given it.
     """
     if image.build is None:
-        return (image.reference,)
+        return (session.project.system.unpinned(image.reference),)
     found = session.engine.image(image.reference)
     if found is not None and found.labels.get(naming.LABEL_CONTEXT) == source_hash(
         session.project.folder / image.build.context, image.build.args

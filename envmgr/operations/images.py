@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,7 +49,9 @@ def pull_images(session: Session, stacks: tuple[Stack, ...], source: Source) -> 
 
 def _missing(session: Session, stacks: tuple[Stack, ...], source: Source) -> tuple[str, ...]:
     wanted = [one.reference for one in images_of(stacks) if one.build is None]
-    mine = (name for name in wanted if effective(session, name, source) == name)
+    system = session.project.system
+    instead = system.substitutes if source is Source.RECIPES else {}
+    mine = (effective(session, name, source) for name in wanted if system.unpinned(name) not in instead)
     return tuple(name for name in mine if not session.engine.image(name))
 
 
@@ -77,9 +79,10 @@ def nothing_started() -> Iterator[None]:
 
 def effective(session: Session, reference: str, source: Source) -> str:
     """Return the image that really runs in the place of a reference."""
-    if source is Source.REGISTRY:
-        return reference
-    return session.project.system.substitutes.get(reference, reference)
+    system = session.project.system
+    name = system.unpinned(reference)
+    substitute = system.substitutes.get(name) if source is Source.RECIPES else None
+    return substitute or system.pinned(name)
 
 
 def build_recipes(session: Session, stacks: tuple[Stack, ...]) -> tuple[str, ...]:
@@ -95,11 +98,18 @@ def _stale_recipes(session: Session, stacks: tuple[Stack, ...]) -> dict[str, str
     """Return the recipes to build, in order, with the hash of what each is built from."""
     recipes = session.project.recipes
     wanted = {name for image in images_of(stacks) for name in from_outside(session, image)}
+    hashes = recipe_hashes(session, wanted)
+    return {name: digest for name, digest in hashes.items() if not _is_current(session, recipes[name].image, digest)}
+
+
+def recipe_hashes(session: Session, wanted: Collection[str]) -> dict[str, str]:
+    """Return the recipes that stand in for some official images and all that they need, in order, with their hashes."""
+    recipes = session.project.recipes
     names = tuple(name for name, recipe in recipes.items() if recipe.replaces in wanted)
     hashes: dict[str, str] = {}
     for name in in_order(dict(recipes), names):
         hashes[name] = recipe_hash(session.project.recipes_folder, recipes[name], hashes)
-    return {name: digest for name, digest in hashes.items() if not _is_current(session, recipes[name].image, digest)}
+    return hashes
 
 
 def _is_current(session: Session, reference: str, digest: str) -> bool:

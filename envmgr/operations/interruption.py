@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from envmgr.errors import EnvmgrError, InterruptedByUser
 from envmgr.model.stack import Stack
-from envmgr.operations.diagnosis import running_state
 from envmgr.operations.session import Session
 
 
@@ -20,6 +19,8 @@ def interruptible(session: Session, stacks: tuple[Stack, ...], command: str) -> 
     try:
         yield
     except KeyboardInterrupt as error:
+        from envmgr.operations.diagnosis import running_state
+
         try:
             observed = session.observe()
             state = " ".join(running_state(stack, observed) for stack in stacks)

@@ -14,9 +14,11 @@ from envmgr.model.stack import Service, Stack, System
 from envmgr.native.sides import read_native
 from envmgr.native.stack import without_native
 from envmgr.planning.inputs import Locate, Written
+from envmgr.resolve.locked import locked
 from envmgr.resolve.system import resolve
 from envmgr.spec.kinds import KindOptions
 from envmgr.spec.load import LoadedSpec, load
+from envmgr.spec.lock import Lock, read_lock
 from envmgr.spec.places import undotted
 from envmgr.spec.recipes import Recipe, read_recipes, recipes_folder
 from envmgr.spec.suggest import did_you_mean
@@ -34,6 +36,7 @@ class Project:
     recipes: Mapping[str, Recipe]
     recipes_folder: Path
     locate: Locate
+    loaded: LoadedSpec
 
     def stacks(self, targets: tuple[str, ...]) -> tuple[Stack, ...]:
         """Return the stacks of some targets, the base first.
@@ -105,10 +108,15 @@ def open_project(file: Path) -> Project:
     folder = file.resolve().parent
     of_recipes = recipes_folder(folder, loaded.spec.images.recipes)
     recipes = read_recipes(of_recipes)
-    declared = _resolve(loaded, recipes, file)
+    declared = _locked(_resolve(loaded, recipes, file), folder)
     native = {stack.target: read_native(folder, stack.target) for stack in declared.environments}
     system = _with_native(declared, native)
-    return Project(folder, declared, system, recipes, of_recipes, _locate_in(loaded, str(file)))
+    return Project(folder, declared, system, recipes, of_recipes, _locate_in(loaded, str(file)), loaded)
+
+
+def _locked(system: System, folder: Path) -> System:
+    lock = read_lock(folder) or Lock()
+    return locked(system, {name: image.digest for name, image in lock.images.items()})
 
 
 def _with_native(declared: System, native: Mapping[str, tuple[str, ...]]) -> System:

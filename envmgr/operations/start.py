@@ -16,7 +16,6 @@ from envmgr.model.observed import Container, Observed
 from envmgr.model.plan import Action, Step, Subject
 from envmgr.model.progress import Progress
 from envmgr.model.stack import Grant, Service, Stack
-from envmgr.operations.diagnosis import not_healthy, refused
 from envmgr.operations.image_source import Source
 from envmgr.operations.order import waves
 from envmgr.operations.session import Session
@@ -100,6 +99,8 @@ def prove(
     waiter = Waiter(stack, session.observe, events, session.prober(), lambda h: session.listen(Progress(h)), restarts)
     healths = waiter.wait(services)
     if not all(health.verdict.is_good for health in healths):
+        from envmgr.operations.diagnosis import not_healthy  # what knows every cause is large, and seldom needed
+
         raise not_healthy(session, stack, (*earlier, *healths))
     return healths
 
@@ -140,6 +141,8 @@ def _compose_up(session: Session, stack: Stack, names: tuple[str, ...], mode: Re
             folder=session.project.folder / layout.COMPOSE,
         )
     except EngineError as error:
+        from envmgr.operations.diagnosis import refused
+
         raise refused(session, stack, error) from error
 
 

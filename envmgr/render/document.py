@@ -110,7 +110,7 @@ def _mounted_at(entry: Any) -> str | None:
 
 def _identity(stack: Stack, service: Service) -> Document:
     return {
-        "image": service.image.reference,
+        "image": service.image.pinned,
         # A built image is nowhere to be pulled from; asking a registry for it would only blur the message.
         "pull_policy": "never" if service.image.build else "missing",
         "command": list(service.command) or None,

@@ -43,6 +43,8 @@ class EnvValues:
     target: str
     values: Mapping[str, EnvValue]
     warnings: tuple[str, ...] = ()
+    earlier: Mapping[str, tuple[EnvValue, ...]] = field(default_factory=dict)
+    """Key → what a later line, or the later file, has set anew; the last of them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,13 @@ def read_env_files(folder: Path, target: str, secrets: Collection[str] | None = 
         raise SpecError(
             "a .env file cannot be read", problems, state="Nothing was changed.", help="write one NAME=value a line"
         )
-    values = {entry.key: entry.value for file in files for entry in file.entries}
-    return EnvValues(folder, target, values, tuple(text for file in files for text in file.warnings))
+    values: dict[str, EnvValue] = {}
+    earlier: dict[str, tuple[EnvValue, ...]] = {}
+    for entry in (entry for file in files for entry in file.entries):
+        if entry.key in values:
+            earlier[entry.key] = (values[entry.key], *earlier.get(entry.key, ()))
+        values[entry.key] = entry.value
+    return EnvValues(folder, target, values, tuple(text for file in files for text in file.warnings), earlier)
 
 
 def collect(needed: Iterable[Needed], values: EnvValues, shell: Mapping[str, str]) -> Collected:
@@ -183,12 +190,16 @@ def _exposed(path: Path, mode: int, entries: Iterable[_Entry], secrets: Collecti
         yield f"{path} can be read by other users of this host: chmod 600 {path}"
 
 
+def counts(need: Needed, value: str | None) -> bool:
+    """Tell whether a value counts as set: an empty one does only where none is needed."""
+    return value is not None and (bool(value) or not (need.is_required or need.origin is Origin.GENERATED))
+
+
 def _value(need: Needed, values: EnvValues, shell: Mapping[str, str]) -> str | None:
     """Return the first value that counts as set, or None."""
     entry = values.values.get(need.name)
     candidates = (entry.value if entry else None, shell.get(need.name) if need.from_shell else None, need.default)
-    needs_text = need.is_required or need.origin is Origin.GENERATED
-    return next((value for value in candidates if value is not None and (value or not needs_text)), None)
+    return next((value for value in candidates if counts(need, value)), None)
 
 
 def _cannot_pass(value: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,13 @@ from envmgr.spec.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class LoadedSpec:
-    """A valid spec, and where in its file a dotted path stands."""
+    """A valid spec, what it was read from, and where in its file a dotted path stands."""
 
     spec: Spec
     locate: Locator
+    draft: Draft
+    data: Mapping[str, Any]
+    """As written."""
 
 
 def load(path: Path, kinds: KindOptions) -> LoadedSpec:
@@ -43,7 +46,7 @@ def load(path: Path, kinds: KindOptions) -> LoadedSpec:
         problems = _problems(findings, locator)
         count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
         raise SpecError(f"{file} has {count}", problems)
-    return LoadedSpec(spec_of(draft), locator)
+    return LoadedSpec(spec_of(draft), locator, draft, data)
 
 
 def _read(data: dict[str, Any], kinds: KindOptions, locator: Locator) -> tuple[Draft, list[Finding]]:

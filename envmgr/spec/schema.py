@@ -128,7 +128,7 @@ HostName = Annotated[
 class Strict(BaseModel):
     """Base of every table: frozen, no unknown key, no coercion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True)
 
 
 class ProjectTable(Strict):

@@ -23,6 +23,7 @@ from envmgr.model.observed import (
     Observed,
     ObservedNetwork,
     ObservedVolume,
+    RegistryImage,
     State,
 )
 from envmgr.model.stack import Network
@@ -218,12 +219,25 @@ class FakeEngine(World):
     def image(self, reference: str) -> ImageInfo | None:
         """Return an image, or None."""
         self.admit("image")
-        return self.images.get(reference)
+        name, at, digest = reference.partition("@")
+        held = (
+            one for one in self.images.values() if at and f"{name.rpartition(':')[0] or name}@{digest}" in one.digests
+        )
+        return self.images.get(reference) or next(held, None)
 
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether a registry answers."""
         self.admit("registry_answers")
-        return registry_of(reference) in self.answering | {registry_of(known) for known in self.pullable}
+        return registry_of(reference) in self.answering | {
+            registry_of(known) for known in (*self.pullable, *self.published)
+        }
+
+    def in_registry(self, reference: str, timeout: float) -> RegistryImage:
+        """Return what a registry has."""
+        self.admit("in_registry")
+        if reference not in self.published:
+            raise EngineError(f"{reference} could not be asked of its registry: manifest unknown")
+        return self.published[reference]
 
     def pull(self, reference: str, on_line: OnLine) -> None:
         """Fetch an image."""

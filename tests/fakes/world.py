@@ -23,6 +23,7 @@ from envmgr.model.observed import (
     HostPort,
     ImageInfo,
     Incident,
+    RegistryImage,
     State,
 )
 
@@ -153,6 +154,8 @@ class World:
         """Service → what its containers do; a service without one runs and is healthy."""
         self.pullable: dict[str, ImageInfo] = {}
         """What the registries have; their hosts answer."""
+        self.published: dict[str, RegistryImage] = {}
+        """What the registries say of their images."""
         self.answering: set[str] = set()
         """More registry hosts that answer, `docker.io` among them."""
         self.refusals: dict[str, EngineError] = {}

@@ -61,3 +61,14 @@ def test_a_command_that_reads_the_spec_does_import_them(tmp_path):
     done, modules = imported("-f", str(tmp_path / "none.toml"), "render")
     assert done.returncode == 3
     assert {"pydantic"} <= modules
+
+
+def test_the_http_library_comes_without_the_terminal_libraries_of_its_own_command():
+    code = (
+        "from envmgr.cli import entry; entry._start_lean(); import httpx, sys; print(*sys.modules, httpx.HTTPTransport)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    modules = set(done.stdout.split())
+    assert "httpx" in modules
+    assert modules & {"rich", "pygments", "click"} == set()

@@ -82,7 +82,7 @@ def completed(one: Typist, line: str) -> str:
 
 def test_words_are_completed_from_the_spec(shell: Typist):
     lines = {
-        "envmgr lo": "envmgr logs",
+        "envmgr log": "envmgr logs",
         "envmgr up st": "envmgr up stage",
         "envmgr up dev wor": "envmgr up dev worker",
         "envmgr up dev --ima": "envmgr up dev --images",
@@ -101,7 +101,7 @@ def test_where_the_spec_is_broken_nothing_is_completed_and_nothing_said(shell: T
     assert completed(shell, "envmgr up st") == "envmgr up st"
     assert "Traceback" not in shell.seen
     assert "error" not in shell.seen
-    assert completed(shell, "envmgr lo") == "envmgr logs"
+    assert completed(shell, "envmgr log") == "envmgr logs"
 
 
 # ---- what a shell asks

@@ -15,7 +15,7 @@ from envmgr.cli import images, looking, native, plan, reaching, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.imported import Became, Difference, Fate, ImportResult
-from envmgr.model.observed import ImageInfo, State
+from envmgr.model.observed import ImageInfo, RegistryImage, State
 from envmgr.model.progress import Caution, Message, Note, Output, Progress, Step
 from envmgr.report.errors import report_error
 from envmgr.report.progress import as_event, listening, silent
@@ -90,6 +90,12 @@ def nothing_there(machine: Terminal) -> None:
     machine.house.engine.images.clear()
 
 
+def published(machine: Terminal) -> None:
+    """Have registries say what they have."""
+    for number, name in enumerate(machine.house.engine.images):
+        machine.house.engine.published[name] = RegistryImage(f"sha256:{number:064x}", ("linux/amd64",))
+
+
 def desk(machine: Terminal) -> None:
     """Let the application run on the desk, from where it reaches every server."""
     ported(machine)
@@ -144,12 +150,18 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("health", broken, 5),
     ("why dev", up, 0),
     ("why dev", broken, 5),
+    ("explain", None, 0),
+    ("explain prod protected", None, 0),
+    ("explain SECRET_KEY", None, 0),
+    ("explain nowhere", None, 2),
     ("logs dev", chatty, 0),
     ("open dev", ported, 0),
     ("open dev app", None, 2),
     ("render", None, 0),
     ("render --check", None, 7),
     ("build dev", build, 0),
+    ("lock", published, 0),
+    ("lock --check", None, 7),
     ("images list", build, 0),
     ("images build", None, 0),
     ("images pull", nothing_there, 0),
