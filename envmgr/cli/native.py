@@ -58,7 +58,7 @@ def container(file: str, target: str, services: tuple[str, ...], build: bool, ye
 
     with session(file, as_json=as_json) as one:
         result = to_container(
-            one, target, services, UpOptions(build, trusts_base=True), agreement(yes=yes, as_json=as_json)
+            one, target, services, UpOptions(build, trusts_ground=True), agreement(yes=yes, as_json=as_json)
         )
     write_sides(result, as_json=as_json)
 

@@ -26,7 +26,10 @@ def to_native(session: Session, target: str, names: tuple[str, ...], agree: Agre
     declared = environment(session, target)
     chosen = _on_desk(session, declared, names)
     _refuse_unreachable(session, declared, chosen)
-    away = {service.name for service in (*session.project.system.stack(target).native, *chosen)}
+    already = {service.name for service in session.project.system.stack(target).native}
+    away = already | {service.name for service in chosen}
+    # Where nothing moves, everything that it will stand on is made sure of.
+    moves = away != already
     return _move(
         session,
         declared,
@@ -35,7 +38,7 @@ def to_native(session: Session, target: str, names: tuple[str, ...], agree: Agre
         agree,
         "native",
         names,
-        UpOptions(trusts_base=True),
+        UpOptions(trusts_ground=moves),
     )
 
 

@@ -19,12 +19,17 @@ _RECOVER = (
 )
 
 
-def own(session: Session, stack: Stack, values: Values) -> Values:
-    """Give an environment its network and its part of shared and managed servers; return its values, with new ones."""
+def own(session: Session, stack: Stack, values: Values, *, is_sure: bool = False) -> Values:
+    """Give an environment its network and its part of shared and managed servers; return its values, with new ones.
+
+    `is_sure`: its part is known to be there, unless a value is new.
+    """
+    is_new = bool(values.to_generate)
     _make_network(session, stack)
     values = store_generated(session, stack, values)
-    with _untouched(stack):
-        ensure(session, tuple(grant for grant in stack.grants if not is_inside(stack, grant)))
+    if is_new or not is_sure:
+        with _untouched(stack):
+            ensure(session, tuple(grant for grant in stack.grants if not is_inside(stack, grant)))
     return values
 
 

@@ -12,8 +12,8 @@ from envmgr import layout, naming
 from envmgr.engine.ports import holder_of, is_free
 from envmgr.errors import EngineError, PreflightError, UsageError
 from envmgr.health.verdict import judge
-from envmgr.model.observed import Observed
-from envmgr.model.plan import Plan, Step
+from envmgr.model.observed import Observed, State
+from envmgr.model.plan import Plan, Step, Subject
 from envmgr.model.result import UpResult
 from envmgr.model.stack import Service, Stack
 from envmgr.operations.addresses import addresses
@@ -45,8 +45,9 @@ class UpOptions:
     """Build the project's own images anew when their source has changed."""
     images: Source | None = None
     new_secrets: bool = False
-    trusts_base: bool = False
-    """The engine's own word that the base is healthy will do, where nothing of it changes: for a quick switch."""
+    trusts_ground: bool = False
+    """Where nothing of it changes, the engine's word that the base is healthy will do, and what a running environment
+    owns there is not made sure of again: for a quick switch of one service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,10 @@ def _lay_ground(
         plan, source = _agreed(session, stacks, selected, values, options, agree)
         _write_documents(session)
         ensure_images(session, stacks, source, build=options.build)
+        unproven = _to_prove(session, selected.get(base.target, base.services), plan, options)
         started = bring_base_up(
             session,
-            _to_prove(session, selected.get(base.target, base.services), plan, options),
+            unproven,
             values[base.target],
             source,
             plan.of(base.target),
@@ -125,14 +127,29 @@ def _lay_ground(
         if not options.new_secrets:
             for stack in environments:
                 refuse_lost(session, stack, values[stack.target])
-        owned = {stack.target: own(session, stack, values[stack.target]) for stack in environments}
+        owned = {
+            stack.target: own(
+                session,
+                stack,
+                values[stack.target],
+                is_sure=options.trusts_ground and not unproven and _stands(session, stack, plan),
+            )
+            for stack in environments
+        }
     return _Ground(owned, plan, source, started)
+
+
+def _stands(session: Session, stack: Stack, plan: Plan) -> bool:
+    """Tell whether an environment runs and nothing gives reason to look at what it owns in the base."""
+    grounds = (Subject.GRANT, Subject.NETWORK, Subject.VOLUME)
+    runs = any(container.state is State.RUNNING for container in session.observe().of(stack.compose_project))
+    return runs and not any(step.subject in grounds for step in plan.of(stack.target))
 
 
 def _to_prove(session: Session, services: tuple[Service, ...], plan: Plan, options: UpOptions) -> tuple[Service, ...]:
     """Return the services of the base to bring up and to probe."""
     base = session.project.system.base
-    if not options.trusts_base or plan.of(base.target):
+    if not options.trusts_ground or plan.of(base.target):
         return services
     observed, now = session.observe(), datetime.now(UTC)
     judged = [judge(service, observed.of(base.compose_project, service.name), now)[0] for service in services]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from envmgr.errors import LockedError, SpecError, UsageError
+from envmgr.model.observed import State
 from envmgr.model.plan import Action, Cause, Subject
 from envmgr.model.progress import Note
 from envmgr.model.result import LogLine, SidesResult
@@ -165,6 +166,30 @@ def test_committed_files_do_not_change(desk: House):
     native(desk, "app")
     assert {path: path.read_bytes() for path in (desk.folder / "compose").rglob("*") if path.is_file()} == files
     assert check_rendered(desk.session().project)
+
+
+def test_a_switch_asks_no_server_and_a_run_without_one_makes_sure_of_all(desk: House):
+    native(desk, "app")
+    assert desk.servers.asked == []
+    desk.forget()
+    prepare(desk.session(), "dev", "app", (), desk.agree)
+    assert ("ensure", "postgres dev") in desk.servers.asked
+
+
+def test_a_switch_makes_sure_of_the_base_when_it_is_not_healthy(desk: House):
+    desk.engine.halt(desk.engine.get("play-infra-redis-1"))
+    native(desk, "app")
+    assert desk.container("play-infra-redis-1").state is State.RUNNING
+    assert ("ensure", "redis dev") in desk.servers.asked
+
+
+def test_a_new_value_is_made_known_to_the_servers_although_only_a_service_moves(desk: House):
+    native(desk, "app")
+    desk.edit("[variables.SECRET_KEY]", "[variables.TOKEN]\nsecret = true\ngenerate = true\n\n[variables.SECRET_KEY]")
+    options = UpOptions(trusts_ground=True, new_secrets=True)
+    desk.forget()
+    to_container(desk.session(), "dev", ("app",), options, desk.agree)
+    assert ("ensure", "postgres dev") in desk.servers.asked
 
 
 def test_it_comes_back(desk: House):
