@@ -165,7 +165,15 @@ class Echo:
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        """End for good: what goes on in the background would be the next test's."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(SECONDS)
+        self.listener.close()
+        assert not self.thread.is_alive()
 
     def serve(self) -> None:
         while True:
@@ -206,7 +214,7 @@ def test_it_carries_whole_conversations():
         assert ask("127.0.0.2", echo.port, b"again") == b"again"
     finally:
         relay.close()
-        echo.listener.close()
+        echo.close()
     assert refuses("127.0.0.2", echo.port)
 
 
@@ -220,7 +228,7 @@ def test_it_ends_although_a_client_keeps_its_connection():
         relay.close()
         with suppress(ConnectionResetError):
             assert kept.recv(10) == b""
-    echo.listener.close()
+    echo.close()
 
 
 def test_it_waits_for_the_process_and_hinders_none_that_listens_everywhere():
@@ -246,4 +254,4 @@ def test_an_address_that_this_machine_does_not_have_is_left_alone():
     relay.open()
     wait_until(lambda: not relay._thread.is_alive(), "the relay has given up")
     relay.close()
-    echo.listener.close()
+    echo.close()
