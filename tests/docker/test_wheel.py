@@ -115,7 +115,7 @@ def test_init_leaves_what_is_there_and_names_it(shop: Shop) -> None:
     assert f'name = "{shop.sandbox.name}"' in (folder / "envmgr.toml").read_text()
     refused = shop.run("init", "--yes", code=2)
     assert "envmgr.toml is there already" in refused
-    assert run("make", "-n", "docker-dev", cwd=folder) == "envmgr up dev --build\n"
+    assert run("make", "--no-print-directory", "-n", "docker-dev", cwd=folder) == "envmgr up dev --build\n"
 
 
 def test_what_init_wrote_comes_up_and_works(shop: Shop) -> None:
