@@ -112,7 +112,8 @@ class Nginx:
             ]
         }
         folder = f"config/{server.target}/{server.name}"
-        configs = [ConfigMount(f"{folder}/nginx.conf", "/etc/nginx/nginx.conf", "nginx/nginx.conf.j2", context)]
+        test = ("nginx", "-t", "-q", "-c")
+        configs = [ConfigMount(f"{folder}/nginx.conf", "/etc/nginx/nginx.conf", "nginx/nginx.conf.j2", context, test)]
         if options.tls == "self-signed":
             hosts = [host for hosts in site.hosts.values() for host in hosts]
             names = {"names": ",".join(f"DNS:{host}" for host in ("localhost", *hosts))}

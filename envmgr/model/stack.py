@@ -88,6 +88,8 @@ class ConfigMount:
     template: str
     """Path of its template below `templates/`."""
     context: Mapping[str, Any] = field(default_factory=dict)
+    check: tuple[str, ...] = ()
+    """Program of the service's image that refuses a wrong file, whose path is its last argument; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)

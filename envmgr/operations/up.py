@@ -19,6 +19,7 @@ from envmgr.model.stack import Service, Stack
 from envmgr.operations.addresses import addresses
 from envmgr.operations.base import bring_base_up, refuse_lost_of_base
 from envmgr.operations.checks import check
+from envmgr.operations.config_checks import refuse_wrong_configs
 from envmgr.operations.image_source import Source, choose_source
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
@@ -177,6 +178,7 @@ def _agreed(
         raise PreflightError("the start was refused", plan.refusals, state="Nothing was started.")
     if not options.new_secrets:
         _refuse_lost_values(session, stacks, values, observed)
+    refuse_wrong_configs(session, stacks, plan, observed)
     _tell(session, plan)
     agree(plan)
     return plan, source

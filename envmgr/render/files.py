@@ -20,7 +20,7 @@ def render(system: System, project_folder: Path) -> dict[str, str]:
     files: dict[str, str] = {}
     # A system may need no server at all; Compose takes no document without services.
     for stack in (one for one in system.stacks if one.services):
-        configs = _configs(stack, project_folder)
+        configs = render_configs(stack, project_folder)
         hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
         body = documents.document(stack, hashes)
         files[layout.compose_file(stack.target)] = _document(body, _notes(stack, system), project_folder)
@@ -34,7 +34,7 @@ def render(system: System, project_folder: Path) -> dict[str, str]:
 
 def render_stack(stack: Stack, substituted: Mapping[str, str], project_folder: Path) -> dict[str, str]:
     """Render the documents of one stack, whose configuration files lie where the whole system has them."""
-    configs = _configs(stack, project_folder)
+    configs = render_configs(stack, project_folder)
     hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
     files = {layout.compose_file(stack.target): _document(documents.document(stack, hashes), (), project_folder)}
     instead = documents.substitutes(stack, substituted)
@@ -45,13 +45,14 @@ def render_stack(stack: Stack, substituted: Mapping[str, str], project_folder: P
 
 def service_labels(stack: Stack, project_folder: Path) -> dict[str, dict[str, str]]:
     """Return the labels that each service's containers should carry."""
-    configs = _configs(stack, project_folder)
+    configs = render_configs(stack, project_folder)
     hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
     services = documents.document(stack, hashes).get("services", {})
     return {name: body["labels"] for name, body in services.items()}
 
 
-def _configs(stack: Stack, project_folder: Path) -> dict[str, str]:
+def render_configs(stack: Stack, project_folder: Path) -> dict[str, str]:
+    """Render the configuration files that a stack's services mount: path below `compose/` → text."""
     return {
         config.path: _text(config.template, project_folder, **config.context)
         for service in stack.services
