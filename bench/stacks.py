@@ -100,6 +100,10 @@ class Lab:
         self.compose("dev", "down")
         self.compose("infra", "down")
 
+    def clear(self) -> None:
+        """Remove everything but images."""
+        self.envmgr("destroy", "dev", "infra", "--yes")
+
 
 def rows(folder: Path, runs: int) -> Iterator[Row]:
     """Measure on the engine."""
@@ -129,6 +133,7 @@ def rows(folder: Path, runs: int) -> Iterator[Row]:
             runs=runs,
         )
         yield from health(one, runs)
+        yield from switches(one, runs)
 
 
 def health(one: Lab, runs: int) -> Iterator[Row]:
@@ -144,6 +149,36 @@ def health(one: Lab, runs: int) -> Iterator[Row]:
         whole.append((sample, least))
     yield row((f"health: {len(told['probes'])} probes", "the slowest of them"), probes[1:], 1.5)
     yield row(("health, the whole command", "the slowest probe"), whole[1:], None)
+
+
+def switches(one: Lab, runs: int) -> Iterator[Row]:
+    """Move a service to the desk and back, against its own end and start; and the base alone against all of dev."""
+
+    def into_container() -> Sample:
+        return one.envmgr("container", "dev", "web")
+
+    yield compare(
+        ("native dev web: to the desk", "docker compose stop web"),
+        (lambda: one.envmgr("native", "dev", "web"), lambda: one.compose("dev", "stop", "web")),
+        before=(into_container, into_container),
+        aim=None,
+        runs=runs,
+    )
+    yield compare(
+        ("container dev web: and back", "docker compose up -d --wait web"),
+        (into_container, lambda: one.compose("dev", "up", "-d", "--wait", "web")),
+        before=(lambda: one.envmgr("native", "dev", "web"), lambda: one.compose("dev", "stop", "web")),
+        aim=None,
+        runs=runs,
+    )
+    one.envmgr("down", "stage", "prod")
+    yield compare(
+        ("native dev, from nothing", "envmgr container dev, from nothing"),
+        (lambda: one.envmgr("native", "dev"), lambda: one.envmgr("container", "dev")),
+        before=(one.clear, one.clear),
+        aim=None,
+        runs=runs,
+    )
 
 
 @contextmanager
