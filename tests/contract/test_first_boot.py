@@ -1,6 +1,6 @@
 """PostgreSQL counts as healthy only when the server that stays answers, however often it boots for the first time.
 
-During its first boot a temporary server listens on the socket alone; who asks there takes it for the real one.
+During a first boot a temporary server listens on a socket alone; who asks there may take it for the real one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.docker
 
 BOOTS = 20
 AT_ONCE = 4
-OPTIONS = ("--env=POSTGRES_PASSWORD=first-word", "--tmpfs=/var/lib/postgresql/data:mode=0777", "--user=999:999")
+OPTIONS = ("--env=POSTGRES_PASSWORD=first-word", "--volume=/var/lib/postgresql/data", "--user=999:999")
 SLOW = "CREATE TABLE made (); SELECT pg_sleep(0.5);"
 LOGIN = "PGPASSWORD=first-word psql -qAtX -h 127.0.0.1 -U postgres -c"
 ASKED = "SELECT pg_postmaster_start_time(), count(made) FROM made"
@@ -56,9 +56,3 @@ def test_a_first_boot_is_healthy_when_the_real_server_answers(bench: Bench, imag
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         assert list(pool.map(healthy_means_ready, range(BOOTS))) == [""] * BOOTS
-
-
-def test_asking_over_the_socket_would_be_too_early(bench: Bench, images, scripts: str) -> None:
-    container = boot(bench, images["postgres"], scripts)
-    wait_until(lambda: asks(container, "pg_isready", "-q", "-U", "postgres"), "the temporary server answers")
-    assert docker("exec", container, "sh", "-c", f"{LOGIN} 'SELECT 1'", check=False).returncode != 0

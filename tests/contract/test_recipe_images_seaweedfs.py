@@ -64,6 +64,7 @@ def test_an_access_key_reaches_its_own_bucket_only(seaweedfs):
     assert s3_client.send(seaweedfs.url("/dev-files/a"), "dev", "guessed")[0] == 403
 
 
+@pytest.mark.full
 def test_objects_survive_a_restart(seaweedfs):
     assert send(seaweedfs, "dev", "/dev-files/kept", "PUT", b"kept")[0] == 200
     seaweedfs.restart("/healthz")
@@ -71,6 +72,7 @@ def test_objects_survive_a_restart(seaweedfs):
     wait_until(lambda: send(seaweedfs, "dev", "/dev-files/kept") == (200, "kept"), "the object is there")
 
 
+@pytest.mark.full
 def test_root_becomes_its_user_and_the_server_ends_in_time(images, bench):
     data = f"--volume={bench.volume()}:/data"
     served = Served(bench.start(images["seaweedfs"], data, "--publish=127.0.0.1::8333", command=COMMAND[:3]), 8333)

@@ -129,6 +129,7 @@ def line_of(folder: Path, text: str) -> int:
     return found
 
 
+@pytest.mark.full
 def test_every_kind_of_field_one_after_another(play: Sandbox):
     assert planned(play) == []
     for edit in EDITS:
