@@ -50,7 +50,7 @@ cpus = 0.5
 memory = "64M"
 
 [environments.dev]
-ports = {{ web = {ports[2]} }}
+ports = {{ web = {ports[2]}, api = {ports[5]} }}
 
 [environments.stage]
 ports = {{ web = {ports[3]} }}
@@ -188,7 +188,7 @@ def lab(folder: Path) -> Iterator[Lab]:
     folder.mkdir(parents=True)
     (folder / "images").symlink_to(ROOT / "images")
     (folder / "fixture").symlink_to(ROOT / "tests" / "docker" / "fixture")
-    (folder / "envmgr.toml").write_text(SPEC.format(name=name, ports=free_ports(5)))
+    (folder / "envmgr.toml").write_text(SPEC.format(name=name, ports=free_ports(6)))
     try:
         yield Lab(folder, name)
     finally:

@@ -81,7 +81,7 @@ def desk_loopback(session: Session, declared: Stack) -> Loopback:
 
 def _on_desk(session: Session, declared: Stack, names: tuple[str, ...]) -> tuple[Service, ...]:
     if not names:
-        return tuple(service for service in declared.services if service.native is not None)
+        return tuple(one for one in declared.services if one.native is not None and not _is_hidden(one))
     chosen = session.project.services(declared, names)
     for service in chosen:
         if service.native is None:
@@ -93,10 +93,15 @@ def _on_desk(session: Session, declared: Stack, names: tuple[str, ...]) -> tuple
     return chosen
 
 
+def _is_hidden(service: Service) -> bool:
+    """Tell whether others call a service that has no port on the host, where they could find it on the desk."""
+    return bool(service.aliases) and not service.ports
+
+
 def _refuse_unreachable(session: Session, declared: Stack, chosen: tuple[Service, ...]) -> None:
     loopback = desk_loopback(session, declared)
     problems = tuple(problem for service in chosen for problem in unreachable(service, loopback))
-    silent = (service.name for service in chosen if service.aliases and not service.ports)
+    silent = (service.name for service in chosen if _is_hidden(service))
     if problems:
         raise SpecError(
             "the desk cannot reach everything", tuple(dict.fromkeys(problems)), state="Nothing was changed."

@@ -279,6 +279,7 @@ def test_one_that_others_call_needs_a_port_to_be_found_at(desk: House):
     desk.edit("ports = { app = 8000 }", "")
     with pytest.raises(UsageError, match="app publishes no port in dev"):
         native(desk, "app")
+    assert native(desk).native == ("migrate", "worker")
 
 
 @pytest.mark.parametrize(
