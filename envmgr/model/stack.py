@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from envmgr.model.desk import NativeCommand, SourceMount
 from envmgr.model.secret import SecretRef, Template, references
 
 
@@ -66,15 +67,6 @@ class VolumeMount:
 
     volume: str
     """Key in the stack's volumes."""
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceMount:
-    """A folder of the project's source, bound read-only over what the image has there."""
-
-    path: str
-    """Relative to the spec."""
     target: str
 
 
@@ -180,19 +172,6 @@ class CommandProbe:
 
 
 Probe = HttpProbe | CommandProbe
-
-
-@dataclass(frozen=True, slots=True)
-class NativeCommand:
-    """How a service runs on the desk, outside a container."""
-
-    argv: tuple[str, ...]
-    folder: str
-    """Where it starts, relative to the spec."""
-    watch: tuple[str, ...]
-    """Files and folders, relative to the spec; a change restarts it."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """In place of those of its container, where the desk differs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import posixpath
 from dataclasses import replace
 
 from envmgr.catalog.kind import Draft
-from envmgr.model.stack import ConfigMount, Service, SourceMount
+from envmgr.model.desk import SourceMount
+from envmgr.model.stack import ConfigMount, Service
 from envmgr.spec.schema import EnvironmentSpec, ServiceSpec, Spec
 
 _RELOADER = "/etc/envmgr/reload.py"

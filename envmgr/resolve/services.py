@@ -9,13 +9,13 @@ from dataclasses import replace
 from envmgr import naming
 from envmgr.catalog.kind import Application, Binding, Defaults, Draft, Server
 from envmgr.catalog.registry import SERVICES
+from envmgr.model.desk import NativeCommand
 from envmgr.model.stack import (
     Build,
     Condition,
     ConfigMount,
     Dependency,
     Image,
-    NativeCommand,
     Publication,
     Resources,
     Service,
