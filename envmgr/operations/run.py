@@ -11,7 +11,8 @@ from pathlib import Path
 from envmgr import layout
 from envmgr.errors import EnvmgrError, UsageError
 from envmgr.files import write_atomic
-from envmgr.model.stack import NativeCommand, Service, Stack
+from envmgr.model.desk import NativeCommand
+from envmgr.model.stack import Service, Stack
 from envmgr.native.loopback import Loopback
 from envmgr.native.process import DeskProgram, Supervisor
 from envmgr.native.running import log_file, take
@@ -53,11 +54,14 @@ def prepare(
     declared = environment(session, target)
     (service,) = session.project.services(declared, (name,))
     take(session.project.folder, target, name).close()
+    chosen = _with_command(service, command)
+    # Before its container goes: what cannot run on the desk had better stay where it is.
+    _find(session.project.folder, chosen)
     to_native(session, target, (name,), agree)
-    chosen = (*_jobs_before(session, declared, service), _with_command(service, command))
+    each = (*_jobs_before(session, declared, service), chosen)
     return tuple(
         Prepared(target, one.name, one.is_job, _program(session, declared, one, _deliver(session, declared, one)))
-        for one in chosen
+        for one in each
     )
 
 
@@ -146,18 +150,10 @@ def _program(session: Session, declared: Stack, service: Service, given: Mapping
     root = session.project.folder
     folder = root / native.folder
     whole = _whole_environment(root, folder, given)
-    program = shutil.which(native.argv[0], path=whole["PATH"])
-    if program is None:
-        raise UsageError(
-            f"{native.argv[0]} of {service.name} is not installed: neither in a .venv of {native.folder} nor on PATH",
-            state="Nothing was started.",
-            help=f"make a virtual environment in {native.folder}/.venv with the packages of {service.name}, "
-            "or activate the one that has them",
-        )
     near = gateway(declared.network("publish")) if service.ports else ""
     return DeskProgram(
         title=f"{service.name} of {declared.target}",
-        argv=(program, *native.argv[1:]),
+        argv=(_find(root, service), *native.argv[1:]),
         folder=folder,
         variables=whole,
         watch=() if service.is_job else tuple(root / path for path in native.watch),
@@ -166,10 +162,30 @@ def _program(session: Session, declared: Stack, service: Service, given: Mapping
     )
 
 
+def _find(root: Path, service: Service) -> str:
+    """Return the path of a service's program on the desk; of one without a command, `to_native` says so."""
+    native = service.native
+    if native is None:
+        return ""
+    program = shutil.which(native.argv[0], path=_path(root, root / native.folder, os.environ))
+    if program is None:
+        raise UsageError(
+            f"{native.argv[0]} of {service.name} is not installed: neither in a .venv of {native.folder} nor on PATH",
+            state="Nothing was started or stopped.",
+            help=f"make a virtual environment in {native.folder}/.venv with the packages of {service.name}, "
+            "or activate the one that has them",
+        )
+    return program
+
+
+def _path(root: Path, folder: Path, mine: Mapping[str, str]) -> str:
+    """Return where programs are looked for: beside the source first, unless a virtual environment is active."""
+    places = [str(place) for one in (folder, root) if (place := one / ".venv" / "bin").is_dir()]
+    return os.pathsep.join([*([] if "VIRTUAL_ENV" in mine else places), mine.get("PATH", os.defpath), *places])
+
+
 def _whole_environment(root: Path, folder: Path, given: Mapping[str, str]) -> dict[str, str]:
     """Lay a service's variables over the user's own; what would contradict them is left out."""
     contradicting = {name.removesuffix("_FILE") for name in given if name.endswith("_FILE")}
     mine = {name: value for name, value in os.environ.items() if name not in contradicting}
-    places = [str(place) for one in (folder, root) if (place := one / ".venv" / "bin").is_dir()]
-    path = [*([] if "VIRTUAL_ENV" in mine else places), mine.get("PATH", os.defpath), *places]
-    return {"PYTHONUNBUFFERED": "1", **mine, **given, "PATH": os.pathsep.join(path)}
+    return {"PYTHONUNBUFFERED": "1", **mine, **given, "PATH": _path(root, folder, mine)}

@@ -343,7 +343,9 @@ def test_the_users_own_variables_stay_but_for_those_that_contradict(desk: House,
 def test_a_program_that_is_not_installed_is_named_with_where_it_was_looked_for(desk: House):
     with pytest.raises(UsageError, match="absent-program of worker is not installed") as caught:
         prepare(desk.session(), "dev", "worker", (), desk.agree)
-    assert caught.value.state == "Nothing was started."
+    assert caught.value.state == "Nothing was started or stopped."
+    assert "play-dev-worker-1" in desk.names()
+    assert read_native(desk.folder, "dev") == ()
 
 
 def test_a_virtual_environment_beside_the_source_is_used(desk: House, monkeypatch: pytest.MonkeyPatch):
