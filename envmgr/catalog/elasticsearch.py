@@ -8,10 +8,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from envmgr.catalog import elasticsearch_attempts
 from envmgr.catalog.asking import asking
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.catalog.secret_variables import START
 from envmgr.errors import Problem
+from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
     Command,
@@ -125,6 +127,23 @@ class Elasticsearch:
             },
             secrets=(SecretMount("ELASTICSEARCH_PASSWORD", (password,)),),
             needed=(Needed(password.name, password.scope, True, Origin.GENERATED, place=f"infra.{server.name}"),),
+        )
+
+    def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
+        """Return how another's indices, and the server itself, would be reached."""
+        found = [
+            one
+            for other in others
+            for one in elasticsearch_attempts.against(other.environment, client.prefix, other.prefix, _login(other))
+        ]
+        return Trial(
+            client.environment,
+            server.name,
+            f"Elasticsearch {server.name}",
+            (*found, *elasticsearch_attempts.administration()),
+            prelude=elasticsearch_attempts.prelude(f"http://{server.host}:{_PORT}"),
+            variables={"LOGIN": (_login(client),), "SECRET": (SecretRef(server.password, client.environment),)},
+            shared=("the node's CPU, memory and disk",),
         )
 
 

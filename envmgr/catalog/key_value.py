@@ -13,8 +13,10 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from envmgr.catalog import key_value_attempts
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
 from envmgr.errors import Problem
+from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
     Command,
@@ -211,6 +213,24 @@ def refuse(server: Server, users: Mapping[str, str], product: Product) -> Iterab
         yield Problem(message, "policy", hint=f'use "noeviction" here, and a second {product.kind} as the cache')
     if options.maxmemory and memory_bytes(options.maxmemory) >= server.resources.memory:
         yield Problem("leaves nothing of the memory limit for clients and saving", "maxmemory")
+
+
+def attempts(server: Server, client: Client, others: tuple[Client, ...], product: Product) -> Trial:
+    """Return how another's keys and channels, and the server itself, would be reached."""
+    found = [
+        one
+        for other in others
+        for one in key_value_attempts.against(other.environment, client.prefix, other.prefix, _login(other))
+    ]
+    return Trial(
+        client.environment,
+        server.name,
+        f"{product.title} {server.name}",
+        (*found, *key_value_attempts.administration()),
+        prelude=key_value_attempts.prelude(product.cli, server.host, 6379, _login(client)),
+        variables={"REDISCLI_AUTH": (SecretRef(server.password, client.environment),)},
+        shared=("the server's one thread and its memory: a script without end stops all", "the limit of connections"),
+    )
 
 
 def _maxmemory(server: Server) -> int:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from envmgr import naming
 from envmgr.errors import Problem
+from envmgr.model.proof import Trial
 from envmgr.model.secret import Template
 from envmgr.model.stack import (
     Command,
@@ -298,6 +299,15 @@ class Selective(Protocol):
 
         `users` are the environment's services that use it, name → kind.
         """
+        ...
+
+
+@runtime_checkable
+class Provable(Protocol):
+    """A server of which one environment's part is closed to the others, and that says how to find out."""
+
+    def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
+        """Return what an environment would have to try to reach the part of each other one, or the server itself."""
         ...
 
 

@@ -9,8 +9,10 @@ from typing import Annotated
 from pydantic import Field
 
 from envmgr import naming
+from envmgr.catalog import object_storage_attempts
 from envmgr.catalog.kind import Binding, Client, Server
 from envmgr.errors import Problem
+from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import Needed, Origin, SecretMount
 from envmgr.spec.schema import Strict
@@ -120,3 +122,30 @@ def policy(client: Client) -> str:
     resources = [f"arn:aws:s3:::{client.dashed}*", f"arn:aws:s3:::{client.dashed}*/*"]
     statement = {"Effect": "Allow", "Action": list(_ACTIONS), "Resource": resources}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
+
+
+def attempts(server: Server, client: Client, others: tuple[Client, ...], port: int, users_path: str) -> Trial:
+    """Return how another's buckets, and the store itself, would be reached; its image has to have curl."""
+    own = tuple(bucket_names(server, client).values())
+    found = [
+        one
+        for other in others
+        for one in object_storage_attempts.against(
+            other.environment, own, tuple(bucket_names(server, other).values()), login(server, other)
+        )
+    ]
+    address = endpoint(server, port)
+    return Trial(
+        client.environment,
+        server.name,
+        f"object storage {server.name}",
+        (*found, *object_storage_attempts.administration(users_path, own[0])),
+        prelude=object_storage_attempts.prelude(address, server.options.region),
+        variables={
+            "LOGIN": (login(server, client),),
+            "SECRET": (secret_key(server, client),),
+            "ADDRESS": (address,),
+        },
+        files={"LOGIN": "S3_ACCESS_KEY_ID", "SECRET": "S3_SECRET_ACCESS_KEY"},
+        shared=("the store's CPU, memory and disk",),
+    )

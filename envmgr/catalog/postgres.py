@@ -10,8 +10,10 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 
 from envmgr import naming
+from envmgr.catalog import postgres_attempts
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
 from envmgr.errors import Problem
+from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
     Command,
@@ -173,6 +175,25 @@ class Postgres:
             bound,
             grants=(_grant(server, names, password),),
             needed=(*bound.needed, *((admin,) if address else ())),
+        )
+
+    def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
+        """Return how another's database, roles and the server itself would be reached."""
+        own = _names(server, client)
+        found = [one for other in others for one in postgres_attempts.against(other.environment, own, _names(server, other))]
+        return Trial(
+            client.environment,
+            server.name,
+            f"PostgreSQL {server.name}",
+            (*found, *postgres_attempts.administration(own)),
+            prelude=postgres_attempts.PRELUDE,
+            variables={
+                "PGHOST": (server.host,),
+                "PGUSER": (own["login"],),
+                "PGPASSWORD": (SecretRef(server.password, client.environment),),
+                "PGCONNECT_TIMEOUT": ("4",),
+            },
+            shared=("the server's CPU, memory and disk", "the names of all databases and roles, not their content"),
         )
 
     def refuse(self, server: Server, _users: Mapping[str, str], /) -> Iterable[Problem]:

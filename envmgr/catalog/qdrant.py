@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from envmgr.catalog import qdrant_attempts
 from envmgr.catalog.http import bash
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.catalog.secret_variables import START, start_script
+from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, SignedToken, Template
 from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
 from envmgr.spec.schema import Name, Strict
@@ -134,6 +136,26 @@ class Qdrant:
             grants=(_grant(server, client),),
             variables={"QDRANT_URL": f"http://{server.host}:{_HTTP}", "QDRANT_PREFIX": client.prefix},
             secrets=(SecretMount("QDRANT_API_KEY", _token(server, client)),),
+        )
+
+    def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
+        """Return how another's collections, and the server itself, would be reached."""
+        own = tuple(_names(server, client))
+        found = [
+            one
+            for other in others
+            for one in qdrant_attempts.against(other.environment, own, tuple(_names(server, other)))
+        ]
+        return Trial(
+            client.environment,
+            server.name,
+            f"Qdrant {server.name}",
+            (*found, *qdrant_attempts.administration(own[0])),
+            shell="bash",
+            prelude=qdrant_attempts.prelude(server.host, _HTTP),
+            variables={"KEY": _token(server, client)},
+            files={"KEY": "QDRANT_API_KEY"},
+            shared=("the server's CPU, memory and disk",),
         )
 
 

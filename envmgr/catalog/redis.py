@@ -11,6 +11,7 @@ from envmgr.catalog import key_value
 from envmgr.catalog.key_value import REDIS, KeyValueOptions
 from envmgr.catalog.kind import Binding, Client, Draft, Server
 from envmgr.errors import Problem
+from envmgr.model.proof import Trial
 
 
 class Options(KeyValueOptions):
@@ -36,6 +37,10 @@ class Redis:
     def bind(self, server: Server, client: Client) -> Binding:
         """Return the environment's own user and prefix."""
         return key_value.bind(server, client, REDIS)
+
+    def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
+        """Return how another's keys and channels, and the server itself, would be reached."""
+        return key_value.attempts(server, client, others, REDIS)
 
     def refuse(self, server: Server, users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield an evicting policy under a broker, and more data than memory."""

@@ -14,6 +14,7 @@ from envmgr.catalog.http import curl
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.catalog.object_storage import ADMIN, BucketOptions
 from envmgr.errors import Problem
+from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
 
@@ -102,6 +103,10 @@ class Rustfs:
         """Return the environment's own buckets and access key."""
         bound = object_storage.binding(server, client, _API)
         return replace(bound, grants=(_grant(server, client),)) if server.is_provisioned else bound
+
+    def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
+        """Return how another's buckets, and the store itself, would be reached."""
+        return object_storage.attempts(server, client, others, _API, f"{_ADMIN_API}/list-users")
 
     def refuse(self, server: Server, _users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield what the address of a managed store lacks."""

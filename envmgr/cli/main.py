@@ -22,6 +22,7 @@ from envmgr.cli.importing import import_
 from envmgr.cli.looking import health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
+from envmgr.cli.prove import prove
 from envmgr.cli.reaching import exec_, open_, shell
 from envmgr.cli.stacks import destroy, down, restart, up
 from envmgr.cli.starting import init, schema
@@ -33,6 +34,7 @@ _SECTIONS = {
     "Run": ("up", "down", "restart", "destroy"),
     "Develop": ("native", "container", "run", "env"),
     "Look": ("plan", "status", "ps", "health", "why", "explain", "logs"),
+    "Prove": ("prove",),
     "Reach": ("open", "shell", "exec"),
     "Files and images": ("render", "build", "images", "lock"),
     "At the terminal": ("completion",),
@@ -82,7 +84,7 @@ def cli(ctx: click.Context, file: str) -> None:
 
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
-    *(plan, status, ps, health, why, explain, logs, open_, shell, exec_),
+    *(plan, status, ps, health, why, explain, logs, prove, open_, shell, exec_),
     *(render, build, images, lock, completion),
 ):
     cli.add_command(command)

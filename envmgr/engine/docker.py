@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envmgr.engine import (
+    beside,
     compose,
     containers,
     execution,
@@ -112,6 +113,10 @@ class DockerEngine:
     def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
         """Run a program in a container of its own."""
         return oneoff.run(self._api, image, argv, variables, timeout)
+
+    def companion(self, container_id: str, image: str, user: str, seconds: int) -> AbstractContextManager[str]:
+        """Run a container beside another."""
+        return beside.companion(self._api, container_id, image, user, seconds)
 
     def start(self, container_id: str) -> None:
         """Start a container."""

@@ -121,6 +121,12 @@ class Engine(Protocol):
     def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
         """Run a program as `exec` does, in a container made from an image for this one call, with a way out."""
 
+    def companion(self, container_id: str, image: str, user: str, seconds: int) -> AbstractContextManager[str]:
+        """Run a sleeping container in another's network namespace, with its mounts read-only, for the time of a block.
+
+        `seconds` is how long the block may take. The block gets its id, for `exec`.
+        """
+
     def start(self, container_id: str) -> None:
         """Start a container; fine when it runs already."""
 

@@ -65,6 +65,8 @@ def container(inspected: Document) -> Container:
         memory_limit=limits.get("Memory") or 0,
         cpu_limit=(limits.get("NanoCpus") or 0) / 1e9,
         settings=settings.of_container(config, limits),
+        addresses=_addresses(inspected),
+        binds=_binds(inspected),
     )
 
 
@@ -169,6 +171,16 @@ def _moment(text: str | None) -> datetime | None:
 def _aliases(inspected: Document) -> Mapping[str, tuple[str, ...]]:
     attached = inspected["NetworkSettings"].get("Networks") or {}
     return {name: tuple(endpoint.get("Aliases") or ()) for name, endpoint in sorted(attached.items())}
+
+
+def _addresses(inspected: Document) -> Mapping[str, str]:
+    attached = inspected["NetworkSettings"].get("Networks") or {}
+    return {name: endpoint["IPAddress"] for name, endpoint in sorted(attached.items()) if endpoint.get("IPAddress")}
+
+
+def _binds(inspected: Document) -> Mapping[str, str]:
+    mounts = inspected.get("Mounts") or ()
+    return {mount["Destination"]: mount["Source"] for mount in mounts if mount.get("Type") == "bind"}
 
 
 def _held_ports(inspected: Document) -> tuple[HostPort, ...]:

@@ -132,6 +132,10 @@ class Container:
     """Bytes; 0 is none."""
     cpu_limit: float = 0.0
     settings: Settings = field(default_factory=Settings)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Network name → its address there."""
+    binds: Mapping[str, str] = field(default_factory=dict)
+    """Path in the container → file or folder of the host that is mounted there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from envmgr.model.desk import NativeCommand, SourceMount
+from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template, references
 
 
@@ -332,6 +333,8 @@ class Stack:
     prefix: str = ""
     is_protected: bool = False
     is_base: bool = False
+    trials: tuple[Trial, ...] = ()
+    """How it would reach others inside the servers that they share."""
     native: tuple[Service, ...] = ()
     """Services that run on the desk at present, as the spec has them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from envmgr import naming
 from envmgr.catalog.kind import Binding, Draft, Overseer, Server, Site
@@ -13,6 +14,7 @@ from envmgr.resolve.checks import check
 from envmgr.resolve.servers import base_servers, draft_servers, infra_service
 from envmgr.resolve.site import Drafted, drafted, site, site_within
 from envmgr.resolve.subnets import Block, allocate
+from envmgr.resolve.trials import trials
 from envmgr.resolve.variables import declared
 from envmgr.spec.recipes import Recipe
 from envmgr.spec.schema import EnvironmentSpec, Spec
@@ -32,7 +34,10 @@ def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
     return System(
         project=spec.project.name,
         base=_base(spec, blocks[naming.INFRA], site(spec, environments)),
-        environments=tuple(_environment(spec, one, blocks[one.spec.name]) for one in environments),
+        environments=tuple(
+            replace(_environment(spec, one, blocks[one.spec.name]), trials=trials(one, environments))
+            for one in environments
+        ),
         substitutes={r.replaces: r.image for r in recipes.values() if r.replaces},
     )
 

@@ -1,0 +1,274 @@
+"""Where a container of one environment must not get, address by address and name by name, and what its answers prove."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from envmgr import naming
+from envmgr.model.observed import Container, Observed, State
+from envmgr.model.proof import Finding, Outcome
+from envmgr.model.stack import Service, Stack, System
+from envmgr.proving.scan import Seen
+from envmgr.proving.sockets import Listener
+
+HOST = "host"
+NETWORK = "network"
+_CONTAINERS, _PORTS, _NAMES, _LISTENERS = "reach containers", "reach published ports", "resolve names", "reach listeners"
+_ROWS = {_CONTAINERS: NETWORK, _PORTS: NETWORK, _NAMES: NETWORK, _LISTENERS: HOST}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The host, as far as it can be seen from here."""
+
+    addresses: tuple[str, ...] = ()
+    """Of its own interfaces, without the bridges."""
+    listeners: tuple[Listener, ...] = ()
+    is_known: bool = False
+    """False where the engine runs elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything at one moment that attempts are made from."""
+
+    system: System
+    observed: Observed
+    machine: Machine
+    listening: Mapping[str, tuple[Listener, ...]] = field(default_factory=dict)
+    """Id of a container → what listens in it."""
+
+    def running(self, stack: Stack) -> tuple[Container, ...]:
+        """Return the containers of a stack that run."""
+        return tuple(c for c in self.observed.of(stack.compose_project) if c.state is State.RUNNING)
+
+    def applications(self, stack: Stack) -> tuple[Container, ...]:
+        """Return one running container of each service of an environment's application."""
+        found: dict[str, Container] = {}
+        for container in self.running(stack):
+            service = service_of(stack, container)
+            if service and not service.is_server and not service.is_job and service.kind != naming.KIND_NATIVE:
+                found.setdefault(container.service, container)
+        return tuple(found.values())
+
+    def places(self, container: Container, *, outside: Iterable[str] = ()) -> Iterator[str]:
+        """Yield `ADDRESS:PORT` of what listens in a container, but for its addresses in some networks."""
+        for network, address in container.addresses.items():
+            if network not in outside:
+                for one in self.listening.get(container.id, ()):
+                    if not one.is_loopback and (one.is_everywhere or one.address == address):
+                        yield f"{address}:{one.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address or name that must not be reached."""
+
+    other: str
+    what: str
+    place: str
+    thing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one container tries."""
+
+    targets: tuple[Target, ...]
+    own_places: tuple[str, ...]
+    """What it may reach: at least one has to answer."""
+    own_names: tuple[str, ...]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every address to knock at."""
+        return tuple(dict.fromkeys((*self.own_places, *(t.place for t in self.targets if t.what != _NAMES))))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name to ask for."""
+        return tuple(dict.fromkeys((*self.own_names, *(t.place for t in self.targets if t.what == _NAMES))))
+
+
+def service_of(stack: Stack, container: Container) -> Service | None:
+    """Return the service that a container is of; None when the spec no longer has it."""
+    return next((one for one in stack.services if one.name == container.service), None)
+
+
+def round_of(scene: Scene, stack: Stack, container: Container) -> Round:
+    """Return what a container of an environment tries."""
+    others = [one for one in scene.system.environments if one.target != stack.target]
+    targets = [target for other in others for target in _against(scene, stack, other)]
+    targets += [*_against_base(scene, stack), *_against_host(scene, stack)]
+    base = [c for c in scene.running(scene.system.base) if _data(stack) in c.addresses]
+    own = [c for c in scene.running(stack) if c.id != container.id or not base]
+    reachable = [f"{c.addresses[_data(stack)]}:{port}" for c in (*base, *own) for port in _ports(scene, stack, c)]
+    names = (*(c.service for c in base), *(alias for s in stack.services for alias in s.aliases))
+    return Round(tuple(dict.fromkeys(targets)), tuple(reachable), names)
+
+
+def _ports(scene: Scene, stack: Stack, container: Container) -> tuple[int, ...]:
+    if _data(stack) not in container.addresses:
+        return ()
+    return tuple(one.port for one in scene.listening.get(container.id, ()) if not one.is_loopback)
+
+
+def _data(stack: Stack) -> str:
+    return naming.data_network(stack.project, stack.target)
+
+
+def _against(scene: Scene, stack: Stack, other: Stack) -> Iterator[Target]:
+    for container in scene.running(other):
+        thing = f"{other.target} {container.service}"
+        for place in scene.places(container):
+            yield Target(other.target, _CONTAINERS, place, thing)
+        yield from _published(scene, stack, container, other.target)
+        yield Target(other.target, _NAMES, container.name, thing)
+    for service in other.services:
+        for alias in service.aliases:
+            yield Target(other.target, _NAMES, alias, f"{other.target} {service.name}")
+
+
+def _against_base(scene: Scene, stack: Stack) -> Iterator[Target]:
+    """Yield what of the base is not for this environment: servers that it does not use, and their other addresses."""
+    base = scene.system.base
+    for container in scene.running(base):
+        service = service_of(base, container)
+        thing = f"{base.target} {container.service}"
+        for place in scene.places(container, outside=_own_networks(stack)):
+            yield Target(base.target, _CONTAINERS, place, thing)
+        yield from _published(scene, stack, container, base.target)
+        if service and not service.faces_environments and not _uses(stack, service.name):
+            yield Target(base.target, _NAMES, service.name, thing)
+
+
+def _uses(stack: Stack, server: str) -> bool:
+    return any(server in service.uses for service in stack.services) or any(s.name == server for s in stack.services)
+
+
+def _own_networks(stack: Stack) -> frozenset[str]:
+    return frozenset(network.name for network in stack.networks)
+
+
+def _published(scene: Scene, stack: Stack, container: Container, other: str) -> Iterator[Target]:
+    for port in container.ports:
+        if port.protocol == "tcp":
+            for address in _host_addresses(scene, stack):
+                thing = f"{other} {container.service}, published on {port.host_ip}"
+                yield Target(other, _PORTS, f"{address}:{port.port}", thing)
+
+
+def _against_host(scene: Scene, stack: Stack) -> Iterator[Target]:
+    published = {port.port for container in scene.observed.containers for port in container.ports}
+    for one in scene.machine.listeners:
+        if one.is_loopback or one.port in published:
+            continue
+        for address in _host_addresses(scene, stack):
+            if one.is_everywhere or one.address == address:
+                yield Target(HOST, _LISTENERS, f"{address}:{one.port}", f"port {one.port} of the host")
+
+
+def _host_addresses(scene: Scene, stack: Stack) -> tuple[str, ...]:
+    """Return the host's addresses: its own, and the gateways of every network of the project."""
+    names = {network.name for one in scene.system.stacks for network in one.networks if not network.is_foreign}
+    gateways = [
+        str(next(ipaddress.ip_network(subnet).hosts()))
+        for network in scene.observed.networks
+        if network.name in names
+        for subnet in network.subnets
+        if ":" not in subnet
+    ]
+    return tuple(dict.fromkeys((*gateways, *scene.machine.addresses)))
+
+
+def findings(scene: Scene, stack: Stack, container: Container, tried: Round, seen: Seen | None) -> list[Finding]:
+    """Return what one container's round has shown, a finding for each row and environment."""
+    place = f"{stack.target} {container.service}"
+    rows: dict[tuple[str, str], list[Target]] = {}
+    for target in tried.targets:
+        rows.setdefault((target.other, target.what), []).append(target)
+    return [
+        _finding(scene, stack, tried, seen, key, targets, place) for key, targets in rows.items()
+    ] + list(_missing(scene, stack, place, rows))
+
+
+def _finding(
+    scene: Scene,
+    stack: Stack,
+    tried: Round,
+    seen: Seen | None,
+    key: tuple[str, str],
+    targets: list[Target],
+    place: str,
+) -> Finding:
+    other, what = key
+    outcome, detail, crossed = Outcome.NOT_TRIED, _why_not(tried, seen, what), []
+    if seen is not None and not detail:
+        crossed = [target for target in targets if _is_open(scene, seen, target)]
+        unasked = [target for target in targets if target.place not in (seen.names if what == _NAMES else seen.places)]
+        outcome = Outcome.OPEN if crossed else Outcome.NOT_TRIED if unasked else Outcome.REFUSED
+        told = [f"{target.place} ({target.thing})" for target in crossed]
+        detail = ", ".join(told) if crossed else "no answer to the question" if unasked else _said(seen, targets, what)
+    closes = _closing(scene, stack, other, what, crossed) if crossed else ""
+    return Finding(stack.target, other, _ROWS[what], what, outcome, detail, place, closes, len(targets))
+
+
+def _why_not(tried: Round, seen: Seen | None, what: str) -> str:
+    if seen is None:
+        return "no image of the project has a program that can knock (python3, or bash with getent and timeout)"
+    if what == _NAMES:
+        answers = [name for name in tried.own_names if seen.names.get(name, "none") != "none"]
+        return "" if answers else "it finds no name of its own either"
+    return "" if any(seen.places.get(one) == "open" for one in tried.own_places) else "nothing of its own answers either"
+
+
+def _is_open(scene: Scene, seen: Seen, target: Target) -> bool:
+    if target.what != _NAMES:
+        return seen.places.get(target.place) == "open"
+    stack = scene.system.stack(target.other)
+    # A name server of the outside may have an answer for any name: only the other's own address is one.
+    theirs = {address for container in scene.running(stack) for address in container.addresses.values()}
+    return seen.names.get(target.place) in theirs
+
+
+def _said(seen: Seen, targets: list[Target], what: str) -> str:
+    if what == _NAMES:
+        return f"{len(targets)} names unknown"
+    words = sorted({seen.places[target.place] for target in targets})
+    return f"{len(targets)} addresses: {', '.join(words)}"
+
+
+def _closing(scene: Scene, stack: Stack, other: str, what: str, crossed: list[Target]) -> str:
+    if what == _LISTENERS:
+        return firewall(scene, stack)
+    if what == _PORTS:
+        return f"envmgr up {other}"
+    return f"envmgr up {stack.target}" if other == naming.INFRA else f"envmgr up {stack.target} {other}"
+
+
+def firewall(scene: Scene, stack: Stack) -> str:
+    """Return the line that keeps an environment's containers from the host's own listeners.
+
+    Answers to what the host itself asks, as Docker's proxy does for a published port, still pass.
+    """
+    outward = [network.subnet for network in stack.networks if not network.is_internal and network.subnet]
+    sources = ",".join(outward)
+    return f"iptables -I INPUT -s {sources} -m conntrack --ctstate NEW -j REJECT"
+
+
+def _missing(
+    scene: Scene, stack: Stack, place: str, rows: Mapping[tuple[str, str], list[Target]]
+) -> Iterator[Finding]:
+    """Say what there was nothing to try against."""
+    for other in scene.system.environments:
+        if other.target != stack.target and not scene.running(other):
+            why = f"{other.target} does not run"
+            yield Finding(stack.target, other.target, NETWORK, _CONTAINERS, Outcome.NOT_TRIED, why, place, tries=0)
+    if not scene.machine.is_known:
+        why = "the engine runs on another machine, whose listeners cannot be seen from here"
+        yield Finding(stack.target, HOST, HOST, _LISTENERS, Outcome.NOT_TRIED, why, place, tries=0)
+    elif (HOST, _LISTENERS) not in rows:
+        none = "the host has no listener beyond loopback"
+        yield Finding(stack.target, HOST, HOST, _LISTENERS, Outcome.NOT_TRIED, none, place, tries=0)

@@ -1,0 +1,45 @@
+"""Which servers an environment shares with others, and what each says about crossing inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envmgr import naming
+from envmgr.catalog.kind import Client, Provable, Server
+from envmgr.catalog.registry import INFRA
+from envmgr.model.proof import Trial
+from envmgr.resolve.site import Drafted
+
+
+def trials(one: Drafted, environments: Iterable[Drafted]) -> tuple[Trial, ...]:
+    """Return what an environment has to try in each server of the base that it owns something in."""
+    others = [other for other in environments if other is not one]
+    found = (_trial(name, one, others) for name in one.bindings if _is_shared(one, name))
+    return (*found, *(_managed(name, one) for name, server in one.servers.items() if _is_managed(one, name, server)))
+
+
+def _is_managed(one: Drafted, name: str, server: Server) -> bool:
+    return name in one.bindings and server.address is not None
+
+
+def _managed(name: str, one: Drafted) -> Trial:
+    why = "a managed server: who runs it answers for what is between its users"
+    return Trial(one.spec.name, name, f"{one.servers[name].kind} {name}", why_not=why)
+
+
+def _is_shared(one: Drafted, name: str) -> bool:
+    return name in one.bindings and one.servers[name].target == naming.INFRA and bool(one.bindings[name].grants)
+
+
+def _trial(name: str, one: Drafted, others: Iterable[Drafted]) -> Trial:
+    server = one.servers[name]
+    kind = INFRA[server.kind]
+    beside = tuple(_client(other) for other in others if _is_shared(other, name))
+    if isinstance(kind, Provable):
+        return kind.attempts(server, _client(one), beside)
+    why = f"the kind {server.kind} does not say how another's part would be reached"
+    return Trial(one.spec.name, name, f"{server.kind} {name}", why_not=why)
+
+
+def _client(one: Drafted) -> Client:
+    return Client(one.spec.name, one.spec.prefix)
