@@ -86,8 +86,11 @@ _UNLINK_ONE_PAGE = (
 # The programs exit with 0 on an error reply, so the replies themselves are compared. What it complains of is
 # collected with them: on a pipe of its own it would arrive in pieces between them.
 _APPLY = """\
+before=$({cli} ACL LIST 2>&1 | sed -n 's/ [#][0-9a-f]*//g; /^user {login} /p')
 replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli} 2>&1)
-case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac"""
+case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac
+after=$({cli} ACL LIST 2>&1 | sed -n 's/ [#][0-9a-f]*//g; /^user {login} /p')
+[ -z "$before" ] || [ "$before" = "$after" ] || echo 'closed: user {login} had other rights'"""
 # Every server has the user `default`: a list without it is an error reply, and no answer to the question.
 _EXISTS = """\
 users=$({cli} ACL USERS 2>&1)
@@ -299,7 +302,7 @@ def _grant(server: Server, client: Client, product: Product, password: SecretRef
         server=server.name,
         title=f"{product.title} user {login} with its keys {prefix}*",
         exists=as_admin(_EXISTS.format(cli=admin, login=login)),
-        ensure=as_admin(_APPLY.format(cli=admin, saved=saved), ACL=_acl(client, password)),
+        ensure=as_admin(_APPLY.format(cli=admin, saved=saved, login=login), ACL=_acl(client, password)),
         measure=as_admin(f"{admin} --scan --pattern '{prefix}*' | wc -l | sed 's/$/ keys/'"),
         revoke=as_admin(
             _REVOKE.format(cli=admin, saved=kept),

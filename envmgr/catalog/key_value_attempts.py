@@ -1,4 +1,4 @@
-"""How one environment would reach another's keys in a Redis or Valkey; what it may write there is gone a second later."""
+"""How one environment would reach another's keys in a Redis or Valkey; what it writes there is gone a second later."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def administration() -> Iterable[Attempt]:
         ("see slow commands", "SLOWLOG GET 1"),
         ("list functions", "FUNCTION LIST"),
     ):
-        yield Attempt(what, "", words.split()[0], f"ask {words.replace('*', chr(39) + '*' + chr(39))}", "ask PING", _DENIED)
+        yield Attempt(
+            what, "", words.split()[0], f"ask {words.replace('*', chr(39) + '*' + chr(39))}", "ask PING", _DENIED
+        )
     yield Attempt("enter without a password", "", "user default", f"nobody GET {_KEY}", "ask PING", _NO_LOGIN)
     health = f"guess health x GET {_KEY}"
     yield Attempt("read as the healthcheck", "", "user health", health, "guess health x PING", _DENIED)

@@ -7,7 +7,12 @@ from collections.abc import Iterable, Sequence
 from envmgr.catalog.asking import asking
 from envmgr.model.proof import Attempt
 
-DEFAULTS = (("minioadmin", "minioadmin"), ("rustfsadmin", "rustfsadmin"), ("admin", "password"), ("admin", "adminadmin"))
+DEFAULTS = (
+    ("minioadmin", "minioadmin"),
+    ("rustfsadmin", "rustfsadmin"),
+    ("admin", "password"),
+    ("admin", "adminadmin"),
+)
 """Keys that the servers have when nobody sets others, and those of examples."""
 _DENIED = "^403 .*(AccessDenied|Access Denied)"
 _NO_KEY = "^(403|401|400) "
@@ -23,7 +28,7 @@ guess() { ( LOGIN=$1 SECRET=$2; say GET / ); }
 
 
 def prelude(address: str, region: str) -> str:
-    """Return shell functions: `say METHOD PATH [BODY]` signed as the environment, `guess KEY SECRET` as somebody else."""
+    """Return shell functions: `say METHOD PATH [BODY]` as the environment, `guess KEY SECRET` as somebody else."""
     return asking(address, f"--aws-sigv4 aws:amz:{region}:s3") + _SAY
 
 

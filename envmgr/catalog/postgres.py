@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 
 from envmgr import naming
-from envmgr.catalog import postgres_attempts
+from envmgr.catalog import postgres_attempts, postgres_doors
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
 from envmgr.errors import Problem
 from envmgr.model.proof import Trial
@@ -55,6 +55,11 @@ GRANT {owner} TO {login};
 ALTER ROLE {login} SET role TO '{owner}';
 """
 
+_PLAIN = """\
+ALTER ROLE {owner} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE {login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+"""
+
 # Who is no superuser gives a database only to a role that he is a member of.
 _MEMBERSHIP = """\
 GRANT {owner}, {login} TO CURRENT_USER;
@@ -65,12 +70,6 @@ SELECT 'CREATE DATABASE {database} OWNER {owner}'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec
 ALTER DATABASE {database} OWNER TO {owner};
 REVOKE ALL ON DATABASE {database} FROM PUBLIC;
-"""
-
-# What a managed server holds beside us is not ours to close.
-_GUARD = """\
-REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC;
-REVOKE CONNECT ON DATABASE template1 FROM PUBLIC;
 """
 
 _REVOKE = """\
@@ -180,7 +179,9 @@ class Postgres:
     def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
         """Return how another's database, roles and the server itself would be reached."""
         own = _names(server, client)
-        found = [one for other in others for one in postgres_attempts.against(other.environment, own, _names(server, other))]
+        found = [
+            one for other in others for one in postgres_attempts.against(other.environment, own, _names(server, other))
+        ]
         return Trial(
             client.environment,
             server.name,
@@ -271,16 +272,27 @@ def _names(server: Server, client: Client) -> dict[str, str]:
         "database": client.prefix + (options.database or naming.sql_name(server.project)),
         "owner": f"{client.prefix}owner",
         "login": f"{client.prefix}app_1",
+        "prefix": client.prefix,
         "connections": str(options.connections_per_environment),
     }
 
 
 def _ensure(server: Server, names: dict[str, str]) -> str:
-    is_ours = server.address is None
-    parts = (_QUIET, _ROLES, "" if is_ours else _MEMBERSHIP, _DATABASE, _GUARD if is_ours else "")
-    extensions = [f'CREATE EXTENSION IF NOT EXISTS "{name}";\n' for name in server.options.extensions]
-    inside = [f"\\connect {names['database']}\n", *extensions] if extensions else []
-    return "".join((*(part.format(**names) for part in parts), *inside))
+    extensions = "".join(f'CREATE EXTENSION IF NOT EXISTS "{name}";\n' for name in server.options.extensions)
+    if server.address is None:
+        parts: tuple[str, ...] = (
+            _QUIET,
+            postgres_doors.ROLES,
+            _ROLES,
+            _PLAIN,
+            _DATABASE,
+            postgres_doors.GUARD,
+            postgres_doors.INSIDE,
+        )
+    else:
+        # What a managed server holds beside us is not ours to close.
+        parts = (_QUIET, _ROLES, _MEMBERSHIP, _DATABASE, "\\connect {database}\n" if extensions else "")
+    return "".join(part.format(**names) for part in parts) + extensions
 
 
 def _grant(server: Server, names: dict[str, str], password: SecretRef) -> Grant:

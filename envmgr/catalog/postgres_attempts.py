@@ -1,8 +1,8 @@
-"""How one environment would reach another's part of a PostgreSQL server; each attempt undoes itself or changes nothing."""
+"""How one environment would reach another's part of a PostgreSQL server; no attempt leaves anything changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from envmgr.model.proof import Attempt
 
@@ -39,6 +39,10 @@ _NO_ADMIN = "permission denied|must be superuser"
 _NO_LOGIN = "password authentication failed|no password supplied"
 DEFAULTS = ("postgres", "password", "admin", "change-me", "changeme", "secret")
 """Passwords that examples have, and that somebody leaves in place."""
+
+
+Make = Callable[[str, str, str, str, str], Attempt]
+"""(row, thing, script, control, refusal) → an attempt against one environment."""
 
 
 def _sql(database: str, text: str) -> str:
@@ -78,7 +82,7 @@ def against(other: str, own: dict[str, str], theirs: dict[str, str]) -> Iterable
     yield from _roles(attempt, mine, own, theirs)
 
 
-def _roles(attempt, mine: str, own: dict[str, str], theirs: dict[str, str]) -> Iterable[Attempt]:  # type: ignore[no-untyped-def]
+def _roles(attempt: Make, mine: str, own: dict[str, str], theirs: dict[str, str]) -> Iterable[Attempt]:
     owner, login = theirs["owner"], theirs["login"]
     yield attempt(
         "take its role",
@@ -95,12 +99,12 @@ def _roles(attempt, mine: str, own: dict[str, str], theirs: dict[str, str]) -> I
         _sql(mine, _OWN_TABLE.format(body=f"GRANT SELECT ON envmgr_prove TO {login};")),
         _NO_ROLE,
     )
-    password = "BEGIN; ALTER ROLE {login} PASSWORD 'envmgr-prove'; ROLLBACK;"
+    change = "BEGIN; ALTER ROLE {login} PASSWORD 'envmgr-prove'; ROLLBACK;"
     yield attempt(
         "set its password",
         f"login {login}",
-        _sql(mine, password.format(login=login)),
-        _sql(mine, password.format(login=own["login"])),
+        _sql(mine, change.format(login=login)),
+        _sql(mine, change.format(login=own["login"])),
         _NO_ADMIN,
     )
     yield attempt(
@@ -135,9 +139,7 @@ def administration(own: dict[str, str]) -> Iterable[Attempt]:
         "does not exist",
     )
     yield attempt("become the administrator", "role postgres", _sql(mine, "SET ROLE postgres;"), _NO_ROLE)
-    yield attempt(
-        "read the server's files", "PG_VERSION", _sql(mine, "SELECT pg_read_file('PG_VERSION');"), _NO_ADMIN
-    )
+    yield attempt("read the server's files", "PG_VERSION", _sql(mine, "SELECT pg_read_file('PG_VERSION');"), _NO_ADMIN)
     yield attempt(
         "run a program on the server",
         "COPY TO PROGRAM",

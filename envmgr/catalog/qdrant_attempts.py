@@ -43,7 +43,9 @@ def against(other: str, own: Sequence[str], theirs: Sequence[str]) -> Iterable[A
             yield Attempt(what, other, f"collection {name}", script, control, _DENIED, r"^HTTP/1\.. 404")
     listed = """\
 say GET /collections >/dev/null
-case $body in {found}) exit 0;; *'"collections"'*) echo 'lists the own collections only'; exit 1;; *) echo "$body"; exit 2;; esac"""
+case $body in {found}) exit 0;; *'"collections"'*) echo 'lists the own collections only'; exit 1;; esac
+echo "$body"
+exit 2"""
     yield Attempt(
         "list collections",
         other,

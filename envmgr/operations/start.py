@@ -70,7 +70,9 @@ def ensure(session: Session, grants: tuple[Grant, ...]) -> None:
     """Create or repair what some grants stand for, side by side; their servers run."""
     provisioner = session.provisioner()
     with ThreadPoolExecutor(max_workers=max(1, len(grants))) as pool:
-        list(pool.map(provisioner.ensure, grants))
+        for grant, closed in zip(grants, pool.map(provisioner.ensure, grants), strict=True):
+            for what in closed:
+                session.caution(grant.target, f"{grant.server}: closed what had been opened by hand: {what}")
 
 
 def _starting(steps: Iterable[Step]) -> tuple[Step, ...]:

@@ -33,7 +33,7 @@ def networks(scene: Scene, stack: Stack, container: Container) -> Iterator[Findi
 
 def mounts(scene: Scene, stack: Stack, container: Container, folder: str) -> Iterator[Finding]:
     """Say which files and volumes of others, and whether the engine's socket, are mounted in a container."""
-    closes = f"envmgr up {stack.target}"
+    closes = f"take it out of the spec, or undo it by hand; then: envmgr up {stack.target}"
     sockets = [source for source in container.binds.values() if source.rstrip("/").endswith("docker.sock")]
     yield _found(stack, container, HOST, HOST, "hold the engine's socket", sockets, closes)
     for other in (one for one in scene.system.stacks if one.target != stack.target):
@@ -66,9 +66,7 @@ def secrets(
         yield _found(stack, container, other.target, FILES, "hold secrets", held, f"envmgr up {stack.target}")
 
 
-def same_secrets(
-    scene: Scene, stack: Stack, values: Mapping[str, Mapping[str, SecretValue]]
-) -> Iterator[Finding]:
+def same_secrets(scene: Scene, stack: Stack, values: Mapping[str, Mapping[str, SecretValue]]) -> Iterator[Finding]:
     """Say which secrets have one value in two environments: who holds the one holds the other."""
     mine = _secrets(stack, values)
     for other in (one for one in scene.system.stacks if one.target != stack.target):

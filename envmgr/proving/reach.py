@@ -1,4 +1,4 @@
-"""Where a container of one environment must not get, address by address and name by name, and what its answers prove."""
+"""Where a container of an environment must not get, address by address and name by name, and what answers prove."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from envmgr.proving.sockets import Listener
 
 HOST = "host"
 NETWORK = "network"
-_CONTAINERS, _PORTS, _NAMES, _LISTENERS = "reach containers", "reach published ports", "resolve names", "reach listeners"
+_CONTAINERS, _PORTS, _NAMES, _LISTENERS = (
+    "reach containers",
+    "reach published ports",
+    "resolve names",
+    "reach listeners",
+)
+_GATEWAY_MODE = "com.docker.network.bridge.gateway_mode_ipv4"
 _ROWS = {_CONTAINERS: NETWORK, _PORTS: NETWORK, _NAMES: NETWORK, _LISTENERS: HOST}
 
 
@@ -100,8 +106,8 @@ def service_of(stack: Stack, container: Container) -> Service | None:
 def round_of(scene: Scene, stack: Stack, container: Container) -> Round:
     """Return what a container of an environment tries."""
     others = [one for one in scene.system.environments if one.target != stack.target]
-    targets = [target for other in others for target in _against(scene, stack, other)]
-    targets += [*_against_base(scene, stack), *_against_host(scene, stack)]
+    targets = [target for other in others for target in _against(scene, other)]
+    targets += [*_against_base(scene, stack), *_against_host(scene)]
     base = [c for c in scene.running(scene.system.base) if _data(stack) in c.addresses]
     own = [c for c in scene.running(stack) if c.id != container.id or not base]
     reachable = [f"{c.addresses[_data(stack)]}:{port}" for c in (*base, *own) for port in _ports(scene, stack, c)]
@@ -119,12 +125,12 @@ def _data(stack: Stack) -> str:
     return naming.data_network(stack.project, stack.target)
 
 
-def _against(scene: Scene, stack: Stack, other: Stack) -> Iterator[Target]:
+def _against(scene: Scene, other: Stack) -> Iterator[Target]:
     for container in scene.running(other):
         thing = f"{other.target} {container.service}"
         for place in scene.places(container):
             yield Target(other.target, _CONTAINERS, place, thing)
-        yield from _published(scene, stack, container, other.target)
+        yield from _published(scene, container, other.target)
         yield Target(other.target, _NAMES, container.name, thing)
     for service in other.services:
         for alias in service.aliases:
@@ -139,7 +145,7 @@ def _against_base(scene: Scene, stack: Stack) -> Iterator[Target]:
         thing = f"{base.target} {container.service}"
         for place in scene.places(container, outside=_own_networks(stack)):
             yield Target(base.target, _CONTAINERS, place, thing)
-        yield from _published(scene, stack, container, base.target)
+        yield from _published(scene, container, base.target)
         if service and not service.faces_environments and not _uses(stack, service.name):
             yield Target(base.target, _NAMES, service.name, thing)
 
@@ -152,31 +158,32 @@ def _own_networks(stack: Stack) -> frozenset[str]:
     return frozenset(network.name for network in stack.networks)
 
 
-def _published(scene: Scene, stack: Stack, container: Container, other: str) -> Iterator[Target]:
+def _published(scene: Scene, container: Container, other: str) -> Iterator[Target]:
     for port in container.ports:
         if port.protocol == "tcp":
-            for address in _host_addresses(scene, stack):
+            for address in _host_addresses(scene):
                 thing = f"{other} {container.service}, published on {port.host_ip}"
                 yield Target(other, _PORTS, f"{address}:{port.port}", thing)
 
 
-def _against_host(scene: Scene, stack: Stack) -> Iterator[Target]:
+def _against_host(scene: Scene) -> Iterator[Target]:
     published = {port.port for container in scene.observed.containers for port in container.ports}
     for one in scene.machine.listeners:
         if one.is_loopback or one.port in published:
             continue
-        for address in _host_addresses(scene, stack):
+        for address in _host_addresses(scene):
             if one.is_everywhere or one.address == address:
                 yield Target(HOST, _LISTENERS, f"{address}:{one.port}", f"port {one.port} of the host")
 
 
-def _host_addresses(scene: Scene, stack: Stack) -> tuple[str, ...]:
+def _host_addresses(scene: Scene) -> tuple[str, ...]:
     """Return the host's addresses: its own, and the gateways of every network of the project."""
     names = {network.name for one in scene.system.stacks for network in one.networks if not network.is_foreign}
     gateways = [
         str(next(ipaddress.ip_network(subnet).hosts()))
         for network in scene.observed.networks
-        if network.name in names
+        # An isolated bridge has no address of the host: the first one of its subnet is a container's.
+        if network.name in names and network.options.get(_GATEWAY_MODE) != "isolated"
         for subnet in network.subnets
         if ":" not in subnet
     ]
@@ -189,9 +196,9 @@ def findings(scene: Scene, stack: Stack, container: Container, tried: Round, see
     rows: dict[tuple[str, str], list[Target]] = {}
     for target in tried.targets:
         rows.setdefault((target.other, target.what), []).append(target)
-    return [
-        _finding(scene, stack, tried, seen, key, targets, place) for key, targets in rows.items()
-    ] + list(_missing(scene, stack, place, rows))
+    return [_finding(scene, stack, tried, seen, key, targets, place) for key, targets in rows.items()] + list(
+        _missing(scene, stack, place, rows)
+    )
 
 
 def _finding(
@@ -211,7 +218,7 @@ def _finding(
         outcome = Outcome.OPEN if crossed else Outcome.NOT_TRIED if unasked else Outcome.REFUSED
         told = [f"{target.place} ({target.thing})" for target in crossed]
         detail = ", ".join(told) if crossed else "no answer to the question" if unasked else _said(seen, targets, what)
-    closes = _closing(scene, stack, other, what, crossed) if crossed else ""
+    closes = _closing(stack, other, what) if crossed else ""
     return Finding(stack.target, other, _ROWS[what], what, outcome, detail, place, closes, len(targets))
 
 
@@ -221,7 +228,9 @@ def _why_not(tried: Round, seen: Seen | None, what: str) -> str:
     if what == _NAMES:
         answers = [name for name in tried.own_names if seen.names.get(name, "none") != "none"]
         return "" if answers else "it finds no name of its own either"
-    return "" if any(seen.places.get(one) == "open" for one in tried.own_places) else "nothing of its own answers either"
+    return (
+        "" if any(seen.places.get(one) == "open" for one in tried.own_places) else "nothing of its own answers either"
+    )
 
 
 def _is_open(scene: Scene, seen: Seen, target: Target) -> bool:
@@ -240,15 +249,15 @@ def _said(seen: Seen, targets: list[Target], what: str) -> str:
     return f"{len(targets)} addresses: {', '.join(words)}"
 
 
-def _closing(scene: Scene, stack: Stack, other: str, what: str, crossed: list[Target]) -> str:
+def _closing(stack: Stack, other: str, what: str) -> str:
     if what == _LISTENERS:
-        return firewall(scene, stack)
+        return firewall(stack)
     if what == _PORTS:
         return f"envmgr up {other}"
     return f"envmgr up {stack.target}" if other == naming.INFRA else f"envmgr up {stack.target} {other}"
 
 
-def firewall(scene: Scene, stack: Stack) -> str:
+def firewall(stack: Stack) -> str:
     """Return the line that keeps an environment's containers from the host's own listeners.
 
     Answers to what the host itself asks, as Docker's proxy does for a published port, still pass.
@@ -258,9 +267,7 @@ def firewall(scene: Scene, stack: Stack) -> str:
     return f"iptables -I INPUT -s {sources} -m conntrack --ctstate NEW -j REJECT"
 
 
-def _missing(
-    scene: Scene, stack: Stack, place: str, rows: Mapping[tuple[str, str], list[Target]]
-) -> Iterator[Finding]:
+def _missing(scene: Scene, stack: Stack, place: str, rows: Mapping[tuple[str, str], list[Target]]) -> Iterator[Finding]:
     """Say what there was nothing to try against."""
     for other in scene.system.environments:
         if other.target != stack.target and not scene.running(other):

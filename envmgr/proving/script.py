@@ -29,7 +29,8 @@ def texts(trial: Trial) -> tuple[str, ...]:
 
 def _part(mark: str, number: int, text: str) -> str:
     # A shell of its own: whatever it exits with or opens ends there.
-    return f"printf '\\n%s\\n' '{mark} {number}'\n(\n{text}\n) </dev/null 2>&1\nprintf '\\n%s %s\\n' '{mark} {number}:' \"$?\"\n"
+    begin, end = f"printf '\\n%s\\n' '{mark} {number}'", f"printf '\\n%s %s\\n' '{mark} {number}:' \"$?\""
+    return f"{begin}\n(\n{text}\n) </dev/null 2>&1\n{end}\n"
 
 
 def answers(trial: Trial, mark: str, output: str) -> Mapping[str, ExecResult]:

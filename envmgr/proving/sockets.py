@@ -8,7 +8,9 @@ import socket
 from dataclasses import dataclass
 
 _LISTEN = "0A"
-_ROW = re.compile(r"^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ", re.MULTILINE)
+_ROW = re.compile(
+    r"^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

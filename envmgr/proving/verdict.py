@@ -45,9 +45,7 @@ def untried(trial: Trial, why: str, others: Iterable[str]) -> tuple[Finding, ...
         keys: Iterable[tuple[str, str]] = ((other, "reach another's part") for other in others)
     else:
         keys = rows
-    return tuple(
-        Finding(trial.environment, other, trial.server, what, Outcome.NOT_TRIED, why) for other, what in keys
-    )
+    return tuple(Finding(trial.environment, other, trial.server, what, Outcome.NOT_TRIED, why) for other, what in keys)
 
 
 def shared(trial: Trial) -> Iterator[Finding]:

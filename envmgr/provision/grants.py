@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from envmgr.errors import EngineError
 from envmgr.model.observed import ExecResult
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import Command, Grant
+
+_CLOSED = re.compile(r"^(?:.*NOTICE: +)?closed: (.+?)\s*$", re.MULTILINE)
+"""How a command says that it has taken something back; PostgreSQL puts its own word before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,13 @@ class Provisioner:
         """
         return self._run(grant, grant.exists, "look for").output.strip() == "yes"
 
-    def ensure(self, grant: Grant) -> None:
-        """Create or repair it.
+    def ensure(self, grant: Grant) -> tuple[str, ...]:
+        """Create or repair it; return what had been opened by hand and is closed now.
 
         Raises: `EngineError` with what the server said.
         """
-        self._run(grant, grant.ensure, "enter" if grant.is_given else "provision")
+        said = self._run(grant, grant.ensure, "enter" if grant.is_given else "provision").output
+        return tuple(_CLOSED.findall(said))
 
     def measure(self, grant: Grant) -> str:
         """Return what would be lost, in words."""

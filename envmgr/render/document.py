@@ -143,9 +143,15 @@ def _attachments(stack: Stack, service: Service) -> Document:
         "volumes": [*volumes, *binds],
         "networks": {key: _endpoint(stack, key, service) for key in service.networks},
         "ports": [_port(port) for port in service.ports],
+        "sysctls": {"net.ipv4.ip_forward": "0"} if _joins_networks(stack, service) else {},
         # With it, Docker asks nobody outside for a name without a dot: an environment that is down has no address.
         "dns_opt": ["ndots:1"] if service.faces_environments else [],
     }
+
+
+def _joins_networks(stack: Stack, service: Service) -> bool:
+    """Tell whether a container stands in several networks: a new namespace forwards as the host does, which must."""
+    return (stack.is_base or len(service.networks) > 1) and "network_mode" not in service.compose
 
 
 def _bound(source: str, target: str) -> Document:
