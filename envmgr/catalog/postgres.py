@@ -56,6 +56,8 @@ ALTER ROLE {login} SET role TO '{owner}';
 """
 
 _PLAIN = """\
+\\getenv administrator ADMIN_PASSWORD
+ALTER ROLE CURRENT_USER PASSWORD :'administrator';
 ALTER ROLE {owner} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 ALTER ROLE {login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 """
@@ -291,18 +293,20 @@ def _ensure(server: Server, names: dict[str, str]) -> str:
         )
     else:
         # What a managed server holds beside us is not ours to close.
-        parts = (_QUIET, _ROLES, _MEMBERSHIP, _DATABASE, "\\connect {database}\n" if extensions else "")
-    return "".join(part.format(**names) for part in parts) + extensions
+        parts = [_QUIET, _ROLES, _MEMBERSHIP, _DATABASE, "\\connect {database}\n" if extensions else ""]
+    named = {**names, "environments": postgres_doors.ENVIRONMENTS}
+    return "".join(part.format(**named) for part in parts) + extensions
 
 
 def _grant(server: Server, names: dict[str, str], password: SecretRef) -> Grant:
     database, login = names["database"], names["login"]
+    administrator = {} if server.address else {"ADMIN_PASSWORD": (SecretRef(server.admin_password, server.target),)}
     measure = f"SELECT pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = '{database}'"  # noqa: S608
     return Grant(
         server=server.name,
         title=f"PostgreSQL database {database}",
         exists=_sql(server, f"SELECT 'yes' FROM pg_database WHERE datname = '{database}';"),  # noqa: S608
-        ensure=_sql(server, _ensure(server, names), APP_PASSWORD=(password,)),
+        ensure=_sql(server, _ensure(server, names), APP_PASSWORD=(password,), **administrator),
         measure=_sql(server, f"{measure};"),
         revoke=_sql(server, _REVOKE.format(**names)),
         probe=_probe(server, login, database, password),

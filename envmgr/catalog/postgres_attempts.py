@@ -121,8 +121,8 @@ def administration(own: dict[str, str]) -> Iterable[Attempt]:
     mine = own["database"]
     connected = _CONNECTED.format(database=mine)
 
-    def attempt(what: str, thing: str, script: str, refusal: str, reached: str = "") -> Attempt:
-        return Attempt(what, "", thing, script, connected, refusal, reached)
+    def attempt(what: str, thing: str, script: str, refusal: str, reached: str = "", closes: str = "") -> Attempt:
+        return Attempt(what, "", thing, script, connected, refusal, reached, closes)
 
     for database in ("postgres", "template1"):
         script = _CONNECTED.format(database=database)
@@ -139,7 +139,13 @@ def administration(own: dict[str, str]) -> Iterable[Attempt]:
         "does not exist",
     )
     yield attempt("become the administrator", "role postgres", _sql(mine, "SET ROLE postgres;"), _NO_ROLE)
-    yield attempt("read the server's files", "PG_VERSION", _sql(mine, "SELECT pg_read_file('PG_VERSION');"), _NO_ADMIN)
+    yield attempt(
+        "read the server's files",
+        "PG_VERSION",
+        _sql(mine, "SELECT pg_read_file('PG_VERSION');"),
+        _NO_ADMIN,
+        closes=f"as the administrator, in {mine}: REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM {own['login']}",
+    )
     yield attempt(
         "run a program on the server",
         "COPY TO PROGRAM",
