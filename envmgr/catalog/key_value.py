@@ -86,11 +86,14 @@ _UNLINK_ONE_PAGE = (
 # The programs exit with 0 on an error reply, so the replies themselves are compared. What it complains of is
 # collected with them: on a pipe of its own it would arrive in pieces between them.
 _APPLY = """\
-before=$({cli} ACL LIST 2>&1 | sed -n 's/ [#][0-9a-f]*//g; /^user {login} /p')
+list=$({cli} ACL LIST 2>&1)
+rights() {{ {cli} ACL LIST 2>&1 | grep -E '^user ({login}|default|health) ' | sed 's/ [#][0-9a-f]*//'; }}
+before=$(rights)
 replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli} 2>&1)
 case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac
-after=$({cli} ACL LIST 2>&1 | sed -n 's/ [#][0-9a-f]*//g; /^user {login} /p')
-[ -z "$before" ] || [ "$before" = "$after" ] || echo 'closed: user {login} had other rights'"""
+case $list in *"user {login} "*)
+  [ "$before" = "$(rights)" ] || echo 'closed: {login}, default or health had other rights';;
+esac"""
 # Every server has the user `default`: a list without it is an error reply, and no answer to the question.
 _EXISTS = """\
 users=$({cli} ACL USERS 2>&1)
@@ -280,6 +283,13 @@ def _acl(client: Client, password: SecretRef) -> Template:
     return (f"ACL SETUSER {_login(client)} reset on #", digest, rights)
 
 
+def _server_acl(server: Server) -> Template:
+    """Return the users that the server was seeded with, as templates/redis/start.sh.j2 has them."""
+    digest = SecretRef(server.admin_password, server.target, "sha256")
+    health = "ACL SETUSER health reset on nopass resetkeys resetchannels -@all +ping"
+    return ("ACL SETUSER default reset on #", digest, f" ~* &* +@all\n{health}")
+
+
 def _given(server: Server, product: Product, password: SecretRef) -> Grant:
     """Return the user that the address of a managed server names; without one it is the user `default`."""
     address = server.address
@@ -292,7 +302,10 @@ def _given(server: Server, product: Product, password: SecretRef) -> Grant:
 def _grant(server: Server, client: Client, product: Product, password: SecretRef) -> Grant:
     login, prefix, cli = _login(client), client.prefix, _cli(server, product)
     admin = f"{cli} --user {shlex.quote(server.address.login)}" if server.address and server.address.login else cli
-    saved = f"OKOK|OK{_NOT_KEPT}" if server.address else "OKOK"
+    # The users of the server itself are ours to repair where the server is. By name: a default without a password takes
+    # a password with a name, and none without.
+    saved, maker = (f"OKOK|OK{_NOT_KEPT}", admin) if server.address else ("OKOKOKOK", f"{cli} --user default")
+    acl = _acl(client, password) if server.address else (*_acl(client, password), "\n", *_server_acl(server))
     kept = f"OK|{_NOT_KEPT}" if server.address else "OK"
 
     def as_admin(script: str, **variables: Template) -> Command:
@@ -302,7 +315,7 @@ def _grant(server: Server, client: Client, product: Product, password: SecretRef
         server=server.name,
         title=f"{product.title} user {login} with its keys {prefix}*",
         exists=as_admin(_EXISTS.format(cli=admin, login=login)),
-        ensure=as_admin(_APPLY.format(cli=admin, saved=saved, login=login), ACL=_acl(client, password)),
+        ensure=as_admin(_APPLY.format(cli=maker, saved=saved, login=login), ACL=acl),
         measure=as_admin(f"{admin} --scan --pattern '{prefix}*' | wc -l | sed 's/$/ keys/'"),
         revoke=as_admin(
             _REVOKE.format(cli=admin, saved=kept),

@@ -14,11 +14,12 @@ _KEY = "envmgr-prove"
 
 
 def prelude(cli: str, host: str, port: int, login: str) -> str:
-    """Return shell functions: `ask WORDS…` as the environment, `guess LOGIN PASSWORD WORDS…` as somebody else."""
-    # -e: an error reply is a failure. Whoever may subscribe waits for messages, and says so first.
+    """Return shell functions: `ask WORDS…` as the environment, `guess LOGIN PASSWORD` enters as somebody else."""
+    # A program that could not log in goes on as `default`, so who it is has to be asked. -e: an error reply is a failure. Whoever may subscribe waits for messages, and says so first.
     return f"""\
 ask() {{ {cli} -e -h {host} -p {port} --user {login} "$@" 2>&1; }}
-guess() {{ user=$1 word=$2; shift 2; REDISCLI_AUTH=$word {cli} -e -h {host} -p {port} --user "$user" "$@" 2>&1; }}
+as() {{ user=$1 word=$2; shift 2; REDISCLI_AUTH=$word {cli} -e -h {host} -p {port} --user "$user" "$@" 2>&1; }}
+guess() {{ said=$(as "$1" "$2" ACL WHOAMI); printf '%s\\n' "$said"; [ "$said" = "$1" ]; }}
 nobody() {{ ( unset REDISCLI_AUTH; {cli} -e -h {host} -p {port} "$@" 2>&1 ); }}
 listen() {{
   said=$(timeout 0.5 {cli} -h {host} -p {port} --user {login} SUBSCRIBE "$1" 2>&1)
@@ -46,7 +47,7 @@ def against(other: str, own: str, theirs: str, their_login: str) -> Iterable[Att
         "enter as it with the own password",
         other,
         f"user {their_login}",
-        f'guess {their_login} "$REDISCLI_AUTH" PING',
+        f'guess {their_login} "$REDISCLI_AUTH"',
         "ask PING",
         _NO_LOGIN,
     )
@@ -73,7 +74,7 @@ def administration() -> Iterable[Attempt]:
             what, "", words.split()[0], f"ask {words.replace('*', chr(39) + '*' + chr(39))}", "ask PING", _DENIED
         )
     yield Attempt("enter without a password", "", "user default", f"nobody GET {_KEY}", "ask PING", _NO_LOGIN)
-    health = f"guess health x GET {_KEY}"
-    yield Attempt("read as the healthcheck", "", "user health", health, "guess health x PING", _DENIED)
-    guesses = " || ".join(f"guess default {word} PING" for word in DEFAULTS)
+    health = f"as health x GET {_KEY}"
+    yield Attempt("read as the healthcheck", "", "user health", health, "as health x PING", _DENIED)
+    guesses = " || ".join(f"guess default {word}" for word in DEFAULTS)
     yield Attempt("enter with a default password", "", "user default", guesses, "ask PING", _NO_LOGIN)

@@ -293,7 +293,7 @@ def _ensure(server: Server, names: dict[str, str]) -> str:
         )
     else:
         # What a managed server holds beside us is not ours to close.
-        parts = [_QUIET, _ROLES, _MEMBERSHIP, _DATABASE, "\\connect {database}\n" if extensions else ""]
+        parts = (_QUIET, _ROLES, _MEMBERSHIP, _DATABASE, "\\connect {database}\n" if extensions else "")
     named = {**names, "environments": postgres_doors.ENVIRONMENTS}
     return "".join(part.format(**named) for part in parts) + extensions
 

@@ -151,7 +151,7 @@ class Qdrant:
             server.name,
             f"Qdrant {server.name}",
             (*found, *qdrant_attempts.administration(own[0])),
-            shell="bash",
+            program="bash",
             prelude=qdrant_attempts.prelude(server.host, _HTTP),
             variables={"KEY": _token(server, client)},
             files={"KEY": "QDRANT_API_KEY"},

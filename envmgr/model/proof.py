@@ -53,7 +53,7 @@ class Trial:
     title: str
     """`PostgreSQL postgres`."""
     attempts: tuple[Attempt, ...] = ()
-    shell: str = "sh"
+    program: str = "sh"
     prelude: str = ""
     """Shell functions that the attempts use."""
     variables: Mapping[str, Template] = field(default_factory=dict)

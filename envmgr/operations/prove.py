@@ -130,7 +130,7 @@ def _try(
         return list(verdict.untried(trial, why, others))
     place = _place(stack, trial, applications)
     mark = f"envmgr-{randomness.token_hex(8)}"
-    argv = (trial.shell, "-c", script.script(trial, mark))
+    argv = (trial.program, "-c", script.script(trial, mark))
     try:
         with session.engine.companion(place.id, servers[0].image_id, place.settings.user, _TRIAL_SECONDS) as beside:
             variables = session.vault.fill_all(trial.variables)
