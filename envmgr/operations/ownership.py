@@ -26,6 +26,7 @@ def own(session: Session, stack: Stack, values: Values, *, is_sure: bool = False
     """
     is_new = bool(values.to_generate)
     _make_network(session, stack)
+    part(session, stack)
     values = store_generated(session, stack, values)
     if is_new or not is_sure:
         with _untouched(stack):
@@ -95,3 +96,18 @@ def _make_network(session: Session, stack: Stack) -> None:
             session.engine.create_network(network, labels)
     if session.project.system.base.services:
         connect(session, stack, session.observe())
+
+
+def part(session: Session, stack: Stack) -> None:
+    """Take the containers of an environment out of others' networks, and those of others out of its own."""
+    system, observed = session.project.system, session.observe()
+    owners = {network.name: one for one in system.stacks for network in one.networks if not network.is_foreign}
+    for one in system.environments:
+        for container in observed.of(one.compose_project):
+            for name in container.networks:
+                owner = owners.get(name, one)
+                if owner is not one and stack in (one, owner):
+                    session.engine.disconnect(name, container.id)
+                    session.caution(
+                        stack.target, f"closed what had been opened by hand: {container.name} was in {name}"
+                    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote
 
 from envmgr import layout, naming
 from envmgr.model.observed import Container
@@ -25,7 +26,7 @@ def networks(scene: Scene, stack: Stack, container: Container) -> Iterator[Findi
     for other in (one for one in scene.system.stacks if one.target != stack.target):
         theirs = {network.name for network in other.networks if not network.is_foreign}
         if joined := sorted(theirs & set(container.networks)):
-            closes = "; ".join(f"docker network disconnect {name} {container.name}" for name in joined)
+            closes = f"envmgr up {stack.target}"
             yield _found(stack, container, other.target, NETWORK, "join networks", joined, closes)
         else:
             yield _found(stack, container, other.target, NETWORK, "join networks", [])
@@ -61,7 +62,7 @@ def secrets(
             for name, value in theirs.items()
             if len(value) >= _SHORTEST and value not in own
             for file, content in seen.files.items()
-            if value.encode() in content
+            if value.encode() in content or quote(value, safe="").encode() in content
         ]
         yield _found(stack, container, other.target, FILES, "hold secrets", held, f"envmgr up {stack.target}")
 

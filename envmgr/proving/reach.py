@@ -177,8 +177,8 @@ def _against_host(scene: Scene) -> Iterator[Target]:
 
 
 def _host_addresses(scene: Scene) -> tuple[str, ...]:
-    """Return the host's addresses: its own, and the gateways of every network of the project."""
-    names = {network.name for one in scene.system.stacks for network in one.networks if not network.is_foreign}
+    """Return the host's addresses: its own, and the gateways of every network that a container of the project joins."""
+    names = {name for container in scene.observed.containers for name in container.networks}
     gateways = [
         str(next(ipaddress.ip_network(subnet).hosts()))
         for network in scene.observed.networks
