@@ -15,8 +15,8 @@ _KEY = "envmgr-prove"
 
 def prelude(cli: str, host: str, port: int, login: str) -> str:
     """Return shell functions: `ask WORDS…` as the environment, `guess LOGIN PASSWORD` enters as somebody else."""
-    # A program that could not log in goes on as `default`, so who it is has to be asked. -e: an error reply is a failure.
-    # Whoever may subscribe waits for messages, and says so first.
+    # A program that could not log in goes on as `default`, so who it is has to be asked. -e: an error reply is one of
+    # the program. Whoever may subscribe waits for messages, and says so first.
     return f"""\
 ask() {{ {cli} -e -h {host} -p {port} --user {login} "$@" 2>&1; }}
 as() {{ user=$1 word=$2; shift 2; REDISCLI_AUTH=$word {cli} -e -h {host} -p {port} --user "$user" "$@" 2>&1; }}

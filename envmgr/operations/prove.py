@@ -21,8 +21,8 @@ from envmgr.proving.reach import Scene
 from envmgr.proving.sockets import Listener, listeners
 
 _AT_ONCE = 8
-_SCAN_SECONDS = 15
-_TRIAL_SECONDS = 25
+_SCAN_SECONDS = 30
+_TRIAL_SECONDS = 90
 
 Job = Callable[[], list[Finding]]
 

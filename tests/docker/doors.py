@@ -61,7 +61,8 @@ class Lab:
         def encoded(data: bytes) -> str:
             return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
-        text = f"{encoded(b'{"alg":"HS256","typ":"JWT"}')}.{encoded(b'{"access":"m"}')}"
+        parts = (b'{"alg":"HS256","typ":"JWT"}', b'{"access":"m"}')
+        text = ".".join(encoded(part) for part in parts)
         signature = hmac.digest(key, text.encode(), hashlib.sha256)
         path = self.sandbox.folder / ".envmgr/dev/secrets/web/QDRANT_API_KEY"
         path.chmod(0o600)

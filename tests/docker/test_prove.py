@@ -1,4 +1,4 @@
-"""`envmgr prove`: what is closed is refused by the server itself, and each door that is opened is reported, and no other."""
+"""`envmgr prove`: what is closed is refused by the server itself; a door that is opened is reported, and no other."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_listener_of_the_host_is_reported_and_the_firewall_line_closes_it(lab:
         opened = next(one for one in lab.prove("prod")["findings"] if one["what"] == "reach listeners")
         assert opened["outcome"] == "open"
         assert f":{port} (port {port} of the host)" in opened["detail"]
-        with firewall(lab, opened["closes"]):
+        with Firewall(lab, opened["closes"]):
             shut = next(one for one in lab.prove("prod")["findings"] if one["what"] == "reach listeners")
             assert shut["outcome"] == "refused", shut
         # From its data network alone, dev does not reach it: that bridge has no address of the host.
@@ -172,7 +172,7 @@ def test_a_listener_of_the_host_is_reported_and_the_firewall_line_closes_it(lab:
         )
 
 
-class firewall:  # noqa: N801 - reads as what it is in a with statement
+class Firewall:
     """A line of iptables in force, on the host of the engine."""
 
     def __init__(self, lab: Lab, line: str) -> None:
