@@ -88,7 +88,7 @@ def _summary(proof: Proof) -> None:
     number = len(proof.crossings)
     told = "nothing crosses" if not number else f"{number} crossing{'s' if number > 1 else ''}"
     head = paint(told, "31;1" if number else "32;1", sys.stdout)
-    more = f", {untried} rows not tried" if untried else ""
+    more = f", {untried} row{'s' if untried > 1 else ''} not tried" if untried else ""
     _say(f"\n{', '.join(proof.environments)}: {head}; {tries} attempts{more}, {proof.seconds:.1f} s")
 
 

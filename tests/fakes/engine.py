@@ -128,6 +128,16 @@ class FakeEngine(World):
         answer = self.run_alone_handler(image, argv, variables)
         return timed_out(answer.output, timeout) if isinstance(answer, StillRunning) else answer
 
+    @contextmanager
+    def companion(self, container_id: str, image: str, user: str, seconds: int) -> Iterator[str]:
+        """Give the neighbour's own id: the handler answers as from inside it."""
+        self.admit("companion", container_id, image, user)
+        if image not in self.images and image not in {one.id for one in self.images.values()}:
+            raise EngineError(f"no container can be made from {image}: No such image: {image}")
+        if self.get(container_id).container.state is not State.RUNNING:
+            raise EngineError(f"Docker refused: cannot join network of a non running container: {container_id}")
+        yield container_id
+
     # ---- containers
 
     def start(self, container_id: str) -> None:

@@ -147,23 +147,48 @@ SELECT 'CREATE DATABASE prod_chat OWNER prod_owner'
 ALTER DATABASE prod_chat OWNER TO prod_owner;
 REVOKE ALL ON DATABASE prod_chat FROM PUBLIC;
 """
+PLAIN = """\
+\\getenv administrator ADMIN_PASSWORD
+ALTER ROLE CURRENT_USER PASSWORD :'administrator';
+ALTER ROLE prod_owner NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE prod_app_1 NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+"""
 GUARD = """\
-REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC;
-REVOKE CONNECT ON DATABASE template1 FROM PUBLIC;
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname) FROM pg_database
+ WHERE datallowconn
+   AND EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0) \\gexec
 """
 
 
 def test_an_environment_owns_a_database_a_role_and_a_login():
     (grant,) = binding(server(database="chat", connections_per_environment=20)).grants
-    assert grant.ensure == sql(QUIET + ROLES + DATABASE + GUARD, APP_PASSWORD=(PASSWORD,))
+    (text,) = grant.ensure.variables["SQL"]
+    made, inside = text.split("\\connect prod_chat\n")
+    before, rest = made.split("END $doors$;\n")
+    assert before.startswith(QUIET)
+    assert rest == ROLES + PLAIN + DATABASE + GUARD
+    assert "{" not in text.replace("{2,}", "")
+    assert grant.ensure == sql(text, APP_PASSWORD=(PASSWORD,), ADMIN_PASSWORD=(ADMIN,))
+    assert inside.endswith("END $inside$;\n")
+
+
+def test_what_was_opened_by_hand_is_taken_back_where_it_concerns_environments_alone():
+    (grant,) = binding(server(database="chat")).grants
+    (text,) = grant.ensure.variables["SQL"]
+    doors, inside = text.split("END $doors$;")[0], text.split("\\connect prod_chat\n")[1]
+    assert "IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prod_app_1') THEN RETURN" in doors
+    assert "rolname ~ '^prod_(owner|app_[0-9]+)$'" in doors
+    assert "who ~ '^[a-z][a-z0-9]*_(owner|app_[0-9]+)$' AND datname = 'prod_chat' AND who <> 'prod_owner'" in doors
+    assert doors.count("RAISE NOTICE 'closed: %'") == inside.count("RAISE NOTICE 'closed: %'") == 1
+    assert "ALTER DEFAULT PRIVILEGES FOR ROLE prod_owner REVOKE EXECUTE ON ROUTINES FROM PUBLIC;" in inside
 
 
 def test_extensions_are_made_by_the_administrator_inside_the_environments_database():
     (grant,) = binding(server(database="chat", extensions=("vector", "uuid-ossp"))).grants
     (text,) = grant.ensure.variables["SQL"]
+    assert GUARD + "\\connect prod_chat\n" in text
     assert text.endswith(
-        f"{GUARD}\\connect prod_chat\n"
-        'CREATE EXTENSION IF NOT EXISTS "vector";\nCREATE EXTENSION IF NOT EXISTS "uuid-ossp";\n'
+        'END $inside$;\nCREATE EXTENSION IF NOT EXISTS "vector";\nCREATE EXTENSION IF NOT EXISTS "uuid-ossp";\n'
     )
 
 

@@ -20,6 +20,7 @@ from tests.making import MEGABYTE
 ADMIN = SecretRef("REDIS_ADMIN_PASSWORD", "infra")
 PASSWORD = SecretRef("REDIS_PASSWORD", "dev")
 CLI = "redis-cli --no-auth-warning"
+OURS = f"{CLI} --user default"
 VAULT = Vault().with_target("dev", {"REDIS_PASSWORD": "p w"}).with_target("infra", {"REDIS_ADMIN_PASSWORD": "admin"})
 
 
@@ -83,7 +84,10 @@ def test_the_access_of_an_environment():
     assert VAULT.fill(grant.ensure.variables["ACL"]) == (
         f"ACL SETUSER dev_app reset on #{digest} resetchannels &dev_* &dev_/0.celery.pidbox &dev_/0.celeryev/* "
         "&dev_/0.celeryev/worker.* ~dev_* +@all -@admin -@dangerous -scan -randomkey -dbsize -pubsub -function "
-        "-script|flush -script|kill -memory|stats -memory|malloc-stats -memory|purge -memory|doctor"
+        "-script|flush -script|kill -memory|stats -memory|malloc-stats -memory|purge -memory|doctor\n"
+        # The server's own users, as it was seeded with them.
+        f"ACL SETUSER default reset on #{hashlib.sha256(b'admin').hexdigest()} ~* &* +@all\n"
+        "ACL SETUSER health reset on nopass resetkeys resetchannels -@all +ping"
     )
 
 
@@ -100,9 +104,15 @@ def test_the_rest_of_a_grant():
             admin,
         ),
         "ensure": (
-            f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {CLI} 2>&1)\n"
-            "case \"$(printf '%s' \"$replies\" | tr -d '\\r\\n')\" in OKOK) ;; "
-            "*) printf '%s\\n' \"$replies\"; exit 1;; esac",
+            f"list=$({OURS} ACL LIST 2>&1)\n"
+            f"rights() {{ {OURS} ACL LIST 2>&1 | grep -E '^user (dev_app|default|health) ' | sed 's/ [#][0-9a-f]*//'; }}\n"
+            "before=$(rights)\n"
+            f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {OURS} 2>&1)\n"
+            "case \"$(printf '%s' \"$replies\" | tr -d '\\r\\n')\" in OKOKOKOK) ;; "
+            "*) printf '%s\\n' \"$replies\"; exit 1;; esac\n"
+            'case $list in *"user dev_app "*)\n'
+            '  [ "$before" = "$(rights)" ] || echo \'closed: dev_app, default or health had other rights\';;\n'
+            "esac",
             admin | {"ACL": grant.ensure.variables["ACL"]},
         ),
         "measure": (f"{CLI} --scan --pattern 'dev_*' | wc -l | sed 's/$/ keys/'", admin),

@@ -333,7 +333,7 @@ def test_a_commands_secrets_travel_as_variables(chatbot: Project):
     filled = [vault.fill_all(command.variables) for stack in chatbot.system.stacks for command in commands_in(stack)]
     carried = {value for one in filled for text in one.values() for value in values if value in text}
     assert {value.split("-of-")[1] for value in carried} == {
-        *(f"{server}_ADMIN_PASSWORD-infra" for server in ("REDIS", "QDRANT", "MINIO")),
+        *(f"{server}_ADMIN_PASSWORD-infra" for server in ("POSTGRES", "REDIS", "QDRANT", "MINIO")),
         *(f"{server}_EXPORTER_PASSWORD-infra" for server in ("POSTGRES", "REDIS")),
         *(f"{one}_PASSWORD-{target}" for one in ("POSTGRES", "REDIS", "MINIO") for target in ("dev", "stage", "prod")),
     }

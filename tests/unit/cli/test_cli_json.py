@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from envmgr.cli import images, looking, native, plan, reaching, stacks, why
+from envmgr.cli import images, looking, native, plan, prove, reaching, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.imported import Became, Difference, Fate, ImportResult
-from envmgr.model.observed import ImageInfo, RegistryImage, State
+from envmgr.model.observed import ExecResult, ImageInfo, RegistryImage, State
 from envmgr.model.progress import Caution, Message, Note, Output, Progress, Step
+from envmgr.proving.reach import Machine
 from envmgr.report.errors import report_error
 from envmgr.report.progress import as_event, listening, silent
 from tests.fakes.engine import Behaviour
@@ -39,7 +41,7 @@ def machine(terminal: Terminal) -> Terminal:
         with silent() if is_quiet else listening(as_json=as_json) as listen:
             yield replace(terminal.house.session(), listen=listen)
 
-    for module in (images, looking, native, plan, reaching, stacks, why):
+    for module in (images, looking, native, plan, prove, reaching, stacks, why):
         terminal.patch.setattr(module, "session", session)
     return terminal
 
@@ -124,6 +126,16 @@ def composed(machine: Terminal) -> None:
     machine.patch.setattr("envmgr.operations.importing.import_project", lambda *_: result)
 
 
+def proved(machine: Terminal) -> None:
+    """Let every attempt come through."""
+    up(machine)
+    machine.patch.setattr("envmgr.operations.prove.machine", lambda _is_local: Machine())
+    marks = re.compile(r"'(envmgr-\S+ \d+)'")
+    machine.house.engine.exec_handler = lambda _container, argv, _variables: ExecResult(
+        0, "".join(f"\n{mark}\n\n{mark}: 0\n" for mark in marks.findall(argv[-1]))
+    )
+
+
 Prepare = Callable[[Terminal], None]
 RUNS: list[tuple[str, Prepare | None, int]] = [
     ("init --yes", begin, 0),
@@ -150,6 +162,8 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("health", broken, 5),
     ("why dev", up, 0),
     ("why dev", broken, 5),
+    ("prove", proved, 9),
+    ("prove infra", up, 2),
     ("explain", None, 0),
     ("explain prod protected", None, 0),
     ("explain SECRET_KEY", None, 0),

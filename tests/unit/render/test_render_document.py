@@ -102,6 +102,7 @@ def test_a_service_with_everything():
             },
         ],
         "networks": {"data": {"gw_priority": 2}, "egress": {"gw_priority": 1}},
+        "sysctls": {"net.ipv4.ip_forward": "0"},
         "ports": [{"target": 8000, "published": "9000", "host_ip": "127.0.0.1", "protocol": "tcp"}],
         "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
         "healthcheck": {
