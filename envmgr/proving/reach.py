@@ -59,13 +59,19 @@ class Scene:
                 found.setdefault(container.service, container)
         return tuple(found.values())
 
-    def places(self, container: Container, *, outside: Iterable[str] = ()) -> Iterator[str]:
-        """Yield `ADDRESS:PORT` of what listens in a container, but for its addresses in some networks."""
+    def places(self, container: Container, *, outside: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+        """Yield `ADDRESS:PORT` of what listens in a container, but for its addresses in some networks, with a decoy."""
         for network, address in container.addresses.items():
             if network not in outside:
                 for one in self.listening.get(container.id, ()):
                     if not one.is_loopback and (one.is_everywhere or one.address == address):
-                        yield f"{address}:{one.port}"
+                        decoy = self._decoy(network)
+                        yield f"{address}:{one.port}", f"{decoy}:{one.port}" if decoy else ""
+
+    def _decoy(self, network: str) -> str:
+        """Return an address beside those of a network's containers, that Docker gives to nobody before it has to."""
+        subnets = (s for one in self.observed.networks if one.name == network for s in one.subnets if ":" not in s)
+        return next((str(ipaddress.IPv4Network(subnet)[-2]) for subnet in subnets), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class Target:
     what: str
     place: str
     thing: str
+    decoy: str = ""
+    """The same port of an address that nobody has: where that answers too, somebody outside answers for any address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,8 @@ class Round:
     @property
     def places(self) -> tuple[str, ...]:
         """Every address to knock at."""
-        return tuple(dict.fromkeys((*self.own_places, *(t.place for t in self.targets if t.what != _NAMES))))
+        knocked = [place for t in self.targets if t.what != _NAMES for place in (t.place, t.decoy) if place]
+        return tuple(dict.fromkeys((*self.own_places, *knocked)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,8 +137,8 @@ def _data(stack: Stack) -> str:
 def _against(scene: Scene, other: Stack) -> Iterator[Target]:
     for container in scene.running(other):
         thing = f"{other.target} {container.service}"
-        for place in scene.places(container):
-            yield Target(other.target, _CONTAINERS, place, thing)
+        for place, decoy in scene.places(container):
+            yield Target(other.target, _CONTAINERS, place, thing, decoy)
         yield from _published(scene, container, other.target)
         yield Target(other.target, _NAMES, container.name, thing)
     for service in other.services:
@@ -143,8 +152,8 @@ def _against_base(scene: Scene, stack: Stack) -> Iterator[Target]:
     for container in scene.running(base):
         service = service_of(base, container)
         thing = f"{base.target} {container.service}"
-        for place in scene.places(container, outside=_own_networks(stack)):
-            yield Target(base.target, _CONTAINERS, place, thing)
+        for place, decoy in scene.places(container, outside=_own_networks(stack)):
+            yield Target(base.target, _CONTAINERS, place, thing, decoy)
         yield from _published(scene, container, base.target)
         if service and not service.faces_environments and not _uses(stack, service.name):
             yield Target(base.target, _NAMES, service.name, thing)
@@ -235,7 +244,7 @@ def _why_not(tried: Round, seen: Seen | None, what: str) -> str:
 
 def _is_open(scene: Scene, seen: Seen, target: Target) -> bool:
     if target.what != _NAMES:
-        return seen.places.get(target.place) == "open"
+        return seen.places.get(target.place) == "open" and seen.places.get(target.decoy) != "open"
     stack = scene.system.stack(target.other)
     # A name server of the outside may have an answer for any name: only the other's own address is one.
     theirs = {address for container in scene.running(stack) for address in container.addresses.values()}
@@ -245,7 +254,8 @@ def _is_open(scene: Scene, seen: Seen, target: Target) -> bool:
 def _said(seen: Seen, targets: list[Target], what: str) -> str:
     if what == _NAMES:
         return f"{len(targets)} names unknown"
-    words = sorted({seen.places[target.place] for target in targets})
+    # What is open and no crossing was answered by somebody outside.
+    words = sorted({seen.places[target.place].replace("open", "answered from outside") for target in targets})
     return f"{len(targets)} addresses: {', '.join(words)}"
 
 

@@ -95,7 +95,9 @@ def test_every_store_refuses_in_its_own_words(closed: dict, usual: set[Row]) -> 
     assert said["redis", "enter without a password"].startswith("NOAUTH")
     assert "AccessDenied" in said["minio", "read objects"]
     assert "403 Forbidden" in said["qdrant", "read points"]
-    assert "ENETUNREACH" in said["network", "reach containers"]
+    for one in closed["findings"]:
+        if (one["environment"], one["what"]) == ("dev", "reach containers"):
+            assert "ENETUNREACH" in one["detail"], one
 
 
 def test_only_what_the_stand_ins_do_not_speak_is_not_tried(closed: dict) -> None:
@@ -229,7 +231,6 @@ networks:
         ("dev", "host", "host", "hold the engine's socket"),
         ("dev", "prod", "files", "mount files or volumes"),
         ("dev", "prod", "files", "hold secrets"),
-        ("prod", "dev", "network", "reach published ports"),
         ("dev", "host", "host", "reach listeners"),
     } - ({("dev", "host", "host", "reach listeners")} if not usual else set())
     secret = lab.value("prod", "REDIS_PASSWORD")

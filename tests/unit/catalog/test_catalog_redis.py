@@ -105,7 +105,8 @@ def test_the_rest_of_a_grant():
         ),
         "ensure": (
             f"list=$({OURS} ACL LIST 2>&1)\n"
-            f"rights() {{ {OURS} ACL LIST 2>&1 | grep -E '^user (dev_app|default|health) ' | sed 's/ [#][0-9a-f]*//'; }}\n"
+            f"rights() {{ {OURS} ACL LIST 2>&1 | "
+            "grep -E '^user (dev_app|default|health) ' | sed 's/ [#][0-9a-f]*//'; }\n"
             "before=$(rights)\n"
             f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {OURS} 2>&1)\n"
             "case \"$(printf '%s' \"$replies\" | tr -d '\\r\\n')\" in OKOKOKOK) ;; "

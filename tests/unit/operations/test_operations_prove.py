@@ -34,10 +34,9 @@ def refusing(container: Container, argv: tuple[str, ...], _variables: Mapping[st
         return ExecResult(0, "end\n")
     said = []
     for mark, number, text in MARK.findall(argv[-1]):
-        is_own = f"in_ {container.labels['envmgr.env']}_play" in text and "SELECT 1" in text
-        said.append(
-            f"\n{mark} {number}\n{'' if is_own else 'permission denied for database'}\n{mark} {number}: {int(not is_own)}\n"
-        )
+        is_own = f"in_ {container.labels['envmgr.env']}_play" in text and "SELECT 1;" in text
+        words = "" if is_own else "permission denied for database"
+        said.append(f"\n{mark} {number}\n{words}\n{mark} {number}: {int(not is_own)}\n")
     return ExecResult(0, "".join(said))
 
 

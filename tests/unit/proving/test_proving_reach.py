@@ -52,10 +52,23 @@ def stack(target: str, *services: Service) -> Stack:
 def container(target: str, name: str, last: int, **more: Any) -> Container:
     networks = {f"play-{target}-data": f"10.0.{NUMBERS[target]}.{last}"} | more.pop("addresses", {})
     known: dict[str, Any] = {
-        "id": f"{target}-{name}", "name": f"play-{target}-{name}-1", "compose_project": f"play-{target}",
-        "service": name, "number": 1, "image": "play:1", "image_id": "sha256:1", "state": State.RUNNING,
-        "health": EngineHealth.HEALTHY, "exit_code": 0, "restart_count": 0, "is_oom_killed": False,
-        "started_at": None, "finished_at": None, "labels": {}, "ports": (), "revision": "",
+        "id": f"{target}-{name}",
+        "name": f"play-{target}-{name}-1",
+        "compose_project": f"play-{target}",
+        "service": name,
+        "number": 1,
+        "image": "play:1",
+        "image_id": "sha256:1",
+        "state": State.RUNNING,
+        "health": EngineHealth.HEALTHY,
+        "exit_code": 0,
+        "restart_count": 0,
+        "is_oom_killed": False,
+        "started_at": None,
+        "finished_at": None,
+        "labels": {},
+        "ports": (),
+        "revision": "",
     }
     return Container(**{**known, "networks": dict.fromkeys(networks, ()), "addresses": networks, **more})
 
@@ -69,6 +82,7 @@ DEV_APP = container("dev", "app", 4, addresses={"play-dev-publish": "10.0.1.130"
 PROD_APP = container("prod", "app", 4)
 NETWORKS = (
     ObservedNetwork("play-dev-data", ("10.0.1.0/25",), {}, options={MODE: "isolated"}),
+    ObservedNetwork("play-prod-data", ("10.0.2.0/25",), {}, options={MODE: "isolated"}),
     ObservedNetwork("play-dev-publish", ("10.0.1.128/26", "fd00::/64"), {}),
 )
 
@@ -80,14 +94,10 @@ def scene(*containers: Container, host: tuple[Listener, ...] = (), is_known: boo
         Observed(found, (), NETWORKS, ()),
         reach.Machine(("192.0.2.9",), host, is_known),
         {
-
-                "infra-redis": (Listener("::", 6379),),
-                "infra-minio": (Listener("10.0.0.3", 9000), Listener("10.9.9.9", 1))
-            ,
-
-                "dev-app": (Listener("0.0.0.0", 8000),),
-                "prod-app": (Listener("0.0.0.0", 8000), Listener("127.0.0.1", 9))
-            ,
+            "infra-redis": (Listener("::", 6379),),
+            "infra-minio": (Listener("10.0.0.3", 9000), Listener("10.9.9.9", 1)),
+            "dev-app": (Listener("0.0.0.0", 8000),),
+            "prod-app": (Listener("0.0.0.0", 8000), Listener("127.0.0.1", 9)),
         },
     )
 
@@ -109,6 +119,7 @@ def test_a_round_knocks_at_everything_that_is_not_its_own():
         ("host", "reach listeners", "10.0.1.129:22"),
         ("host", "reach listeners", "192.0.2.9:22"),
     }
+    assert {one.decoy for one in tried.targets if one.place == "10.0.2.4:8000"} == {"10.0.2.126:8000"}
     assert tried.own_places == ("10.0.1.2:6379",)
     assert tried.own_names == ("redis", "app--dev")
 
@@ -140,6 +151,12 @@ def test_what_answers_is_open_and_says_where_and_what_closes_it():
         ("prod", "reach containers"): ("10.0.2.4:8000 (prod app)", "envmgr up dev prod"),
         ("host", "reach listeners"): ("192.0.2.9:22 (port 22 of the host)", line),
     }
+
+
+def test_who_answers_for_any_address_is_not_the_other():
+    found = shown(refused(**{"10.0.2.4:8000": "open", "10.0.2.126:8000": "open"}))
+    assert found["prod", "reach containers"].outcome is Outcome.REFUSED
+    assert found["prod", "reach containers"].detail == "1 addresses: answered from outside"
 
 
 def test_a_name_crosses_only_with_an_address_of_the_other():
