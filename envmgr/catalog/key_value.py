@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from envmgr.catalog import key_value_attempts
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
+from envmgr.catalog.kind import LEFT, Binding, Client, Defaults, Draft, Server, given
 from envmgr.errors import Problem
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
@@ -108,6 +108,15 @@ while :; do
 done
 {cli} ACL DELUSER "$LOGIN" >/dev/null
 case "$({cli} ACL SAVE)" in {saved}) ;; *) exit 1;; esac"""
+_SWEEP = """\
+list=$({cli} ACL LIST) || exit 1
+printf '%s\\n' "$list" | sed -n 's/^user \\([a-z][a-z0-9]*_\\)app on .*/\\1/p' | while read -r prefix; do
+  case " {kept} " in *" $prefix "*) continue;; esac
+  {cli} ACL SETUSER "${{prefix}}app" off >/dev/null
+  {cli} CLIENT KILL USER "${{prefix}}app" >/dev/null
+  {cli} ACL SAVE >/dev/null
+  echo "closed: ${{prefix}}app {left}"
+done"""
 # Many managed servers keep their users in memory or by themselves: there `up` makes a lost one again.
 _NOT_KEPT = "*'not configured to use an ACL file'*"
 
@@ -237,6 +246,12 @@ def attempts(server: Server, client: Client, others: tuple[Client, ...], product
         variables={"REDISCLI_AUTH": (SecretRef(server.password, client.environment),)},
         shared=("the server's one thread and its memory: a script without end stops all", "the limit of connections"),
     )
+
+
+def sweep(server: Server, prefixes: tuple[str, ...], product: Product) -> Command:
+    """Return what turns users of environments that are gone off, and ends their connections."""
+    script = _SWEEP.format(cli=f"{product.cli} --user default", kept=" ".join(prefixes), left=LEFT)
+    return server.command("sh", "-c", script, timeout=30, REDISCLI_AUTH=_auth(server))
 
 
 def _maxmemory(server: Server) -> int:

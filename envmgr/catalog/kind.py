@@ -104,6 +104,10 @@ def given(server: Server, title: str, probe: Command) -> Grant:
     return Grant(server.name, title, probe, probe, probe, probe, probe, is_given=True)
 
 
+LEFT = "of an environment that the spec no longer has may not enter any more; its data stays"
+"""What is said of a login that was swept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """The environment that uses a server."""
@@ -308,6 +312,15 @@ class Provable(Protocol):
 
     def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
         """Return what an environment would have to try to reach the part of each other one, or the server itself."""
+        ...
+
+
+@runtime_checkable
+class Sweeping(Protocol):
+    """A server that can close what environments left in it that the spec no longer has."""
+
+    def sweep(self, server: Server, prefixes: tuple[str, ...], /) -> Command:
+        """Return what shuts out every environment but those with these prefixes, keeps its data, and says `closed: …`."""
         ...
 
 

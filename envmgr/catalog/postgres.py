@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from envmgr import naming
 from envmgr.catalog import postgres_attempts, postgres_doors
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
+from envmgr.catalog.kind import LEFT, Binding, Client, Defaults, Draft, Server, given
 from envmgr.errors import Problem
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
@@ -198,6 +198,10 @@ class Postgres:
             },
             shared=("the server's CPU, memory and disk", "the names of all databases and roles, not their content"),
         )
+
+    def sweep(self, server: Server, prefixes: tuple[str, ...], /) -> Command:
+        """Return what takes the login of environments that are gone, and ends their sessions."""
+        return _sql(server, postgres_doors.SWEEP.format(prefixes=",".join(prefixes), left=LEFT))
 
     def refuse(self, server: Server, _users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield what the address of a managed server lacks."""

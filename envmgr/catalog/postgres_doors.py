@@ -95,3 +95,21 @@ BEGIN
   END LOOP;
 END $inside$;
 """
+
+SWEEP = """\
+\\set VERBOSITY terse
+SET client_min_messages TO notice;
+DO $left$
+DECLARE one record;
+BEGIN
+  FOR one IN
+    SELECT rolname FROM pg_roles
+     WHERE rolcanlogin AND rolname ~ '^[a-z][a-z0-9]*_app_[0-9]+$'
+       AND substring(rolname from '^([a-z][a-z0-9]*_)') <> ALL ('{{{prefixes}}}')
+  LOOP
+    EXECUTE format('ALTER ROLE %I NOLOGIN', one.rolname);
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = one.rolname;
+    RAISE NOTICE 'closed: % {left}', one.rolname;
+  END LOOP;
+END $left$;
+"""

@@ -12,6 +12,7 @@ from envmgr.catalog.key_value import VALKEY, KeyValueOptions
 from envmgr.catalog.kind import Binding, Client, Draft, Server
 from envmgr.errors import Problem
 from envmgr.model.proof import Trial
+from envmgr.model.stack import Command
 
 
 class Options(KeyValueOptions):
@@ -41,6 +42,10 @@ class Valkey:
     def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
         """Return how another's keys and channels, and the server itself, would be reached."""
         return key_value.attempts(server, client, others, VALKEY)
+
+    def sweep(self, server: Server, prefixes: tuple[str, ...], /) -> Command:
+        """Return what turns users of environments that are gone off, and ends their connections."""
+        return key_value.sweep(server, prefixes, VALKEY)
 
     def refuse(self, server: Server, users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield an evicting policy under a broker, and more data than memory."""

@@ -335,6 +335,8 @@ class Stack:
     is_base: bool = False
     trials: tuple[Trial, ...] = ()
     """How it would reach others inside the servers that they share."""
+    sweeps: tuple[Command, ...] = ()
+    """Of the base: what shuts out environments that the spec no longer has, server by server."""
     native: tuple[Service, ...] = ()
     """Services that run on the desk at present, as the spec has them."""
 

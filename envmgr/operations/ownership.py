@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from envmgr import naming
+from envmgr.engine.commands import NotRunning
 from envmgr.errors import EngineError
-from envmgr.model.stack import Grant, Stack
+from envmgr.model.stack import Command, Grant, Stack
 from envmgr.operations.base import connect
 from envmgr.operations.session import Session
 from envmgr.operations.start import ensure
 from envmgr.operations.values import Values, is_password_of, lost, store_generated
+from envmgr.provision.grants import Provisioner
 
 _RECOVER = (
     "If it is new in the spec, or gone for good, `envmgr up {target} --new-secrets` makes new values and sets them in "
@@ -111,3 +113,24 @@ def part(session: Session, stack: Stack) -> None:
                     session.caution(
                         stack.target, f"closed what had been opened by hand: {container.name} was in {name}"
                     )
+
+
+def shut_out(session: Session) -> None:
+    """Close what environments hold in the base's servers that the spec no longer has, and say what is left of them.
+
+    Their data stays. A server that cannot be asked is asked at the next `up`.
+    """
+    provisioner = session.provisioner()
+    for command in session.project.system.base.sweeps:
+        with suppress(NotRunning):
+            for who in _swept(session, provisioner, command):
+                again = "to delete it, put the environment back into the spec and `envmgr destroy` it"
+                session.caution(command.target, f"{command.service}: {who}; {again}")
+
+
+def _swept(session: Session, provisioner: Provisioner, command: Command) -> tuple[str, ...]:
+    try:
+        return provisioner.sweep(command)
+    except EngineError as error:
+        session.caution(command.target, str(error))
+        return ()

@@ -23,7 +23,7 @@ from envmgr.operations.config_checks import refuse_wrong_configs
 from envmgr.operations.image_source import Source, choose_source
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
-from envmgr.operations.ownership import is_inside, own, refuse_lost
+from envmgr.operations.ownership import is_inside, own, refuse_lost, shut_out
 from envmgr.operations.plan import Selected, propose
 from envmgr.operations.rendering import write_native_documents
 from envmgr.operations.session import BASE_WAIT, Session
@@ -125,6 +125,8 @@ def _lay_ground(
             source,
             plan.of(base.target),
         )
+        if not options.trusts_ground:
+            shut_out(session)
         if not options.new_secrets:
             for stack in environments:
                 refuse_lost(session, stack, values[stack.target])

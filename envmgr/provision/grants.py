@@ -41,6 +41,16 @@ class Provisioner:
         said = self._run(grant, grant.ensure, "enter" if grant.is_given else "provision").output
         return tuple(_CLOSED.findall(said))
 
+    def sweep(self, command: Command) -> tuple[str, ...]:
+        """Shut out whom the spec no longer has; return who that was.
+
+        Raises: `EngineError` with what the server said; `NotRunning`.
+        """
+        result = carry_out(self.engine, command, self.fill, self.locate, self.substitutes)
+        if result.exit_code != 0:
+            raise _refused(command, result, "cannot look for logins of environments that are gone")
+        return tuple(_CLOSED.findall(result.output))
+
     def measure(self, grant: Grant) -> str:
         """Return what would be lost, in words."""
         return self._run(grant, grant.measure, "measure").output.strip()

@@ -14,7 +14,7 @@ from envmgr.resolve.checks import check
 from envmgr.resolve.servers import base_servers, draft_servers, infra_service
 from envmgr.resolve.site import Drafted, drafted, site, site_within
 from envmgr.resolve.subnets import Block, allocate
-from envmgr.resolve.trials import trials
+from envmgr.resolve.trials import sweeps, trials
 from envmgr.resolve.variables import declared
 from envmgr.spec.recipes import Recipe
 from envmgr.spec.schema import EnvironmentSpec, Spec
@@ -55,6 +55,7 @@ def _base(spec: Spec, block: Block, seen: Site) -> Stack:
         volumes=_volumes(spec.project.name, naming.INFRA, services),
         needed=_unique(_needed(drafts.values())),
         grants=_grants(drafts.values()),
+        sweeps=sweeps(servers, [environment.prefix for environment in spec.environments.values()]),
         is_protected=any(e.table.protected for e in spec.environments.values()),
         is_base=True,
     )

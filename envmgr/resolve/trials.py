@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from envmgr import naming
-from envmgr.catalog.kind import Client, Provable, Server
+from envmgr.catalog.kind import Client, Provable, Server, Sweeping
 from envmgr.catalog.registry import INFRA
 from envmgr.model.proof import Trial
+from envmgr.model.stack import Command
 from envmgr.resolve.site import Drafted
 
 
@@ -43,3 +44,10 @@ def _trial(name: str, one: Drafted, others: Iterable[Drafted]) -> Trial:
 
 def _client(one: Drafted) -> Client:
     return Client(one.spec.name, one.spec.prefix)
+
+
+def sweeps(servers: Mapping[str, Server], prefixes: Iterable[str]) -> tuple[Command, ...]:
+    """Return what shuts environments out of the base's servers that the spec no longer has."""
+    known = tuple(prefixes)
+    kinds = ((server, INFRA[server.kind]) for server in servers.values() if server.address is None)
+    return tuple(kind.sweep(server, known) for server, kind in kinds if isinstance(kind, Sweeping))
