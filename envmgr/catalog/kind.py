@@ -320,7 +320,7 @@ class Sweeping(Protocol):
     """A server that can close what environments left in it that the spec no longer has."""
 
     def sweep(self, server: Server, prefixes: tuple[str, ...], /) -> Command:
-        """Return what shuts out every environment but those with these prefixes, keeps its data, and says `closed: …`."""
+        """Return what shuts out all environments but those with these prefixes, keeps their data, and says who."""
         ...
 
 

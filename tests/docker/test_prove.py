@@ -240,6 +240,22 @@ networks:
     assert lab.crossings() == usual
 
 
+def test_an_environment_that_left_the_spec_is_shut_out_and_its_data_stays(lab: Lab) -> None:
+    lab.sql("CREATE ROLE old_owner NOLOGIN; CREATE ROLE old_app_1 LOGIN PASSWORD 'x' IN ROLE old_owner")
+    lab.sql("CREATE DATABASE old_chat OWNER old_owner")
+    lab.acl("old_app", "on", ">x", "~old_*", "+@all")
+    told = lab.sandbox.ok("up", "dev").err
+    gone = "of an environment that the spec no longer has may not enter any more; its data stays"
+    assert f"postgres: old_app_1 {gone}" in told
+    assert f"redis: old_app {gone}" in told
+    roles = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE '%app%' ORDER BY rolname"
+    assert lab.inside("postgres", "psql", "-XAtU", "postgres", "-c", roles).split() == ["dev_app_1", "prod_app_1"]
+    assert lab.inside("postgres", "psql", "-XAtU", "postgres", "-d", "old_chat", "-c", "SELECT 1") == "1"
+    entered = lab.inside("redis", "redis-cli", "--no-auth-warning", "--user", "old_app", "--pass", "x", "PING")
+    assert "WRONGPASS" in entered
+    assert gone not in lab.sandbox.ok("up", "dev").err
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("door", [*SERVERS, *ROLES], ids=lambda door: door.name)
 def test_a_door_alone_is_reported_as_itself_alone(lab: Lab, usual: set[Row], door: Door) -> None:

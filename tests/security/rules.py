@@ -28,6 +28,7 @@ _KEYS = {
         "networks",
         "ports",
         "dns_opt",
+        "sysctls",
     ),
     *("dns_opt", "depends_on", "healthcheck", "restart", "stop_signal", "stop_grace_period", "logging", "labels"),
 }
@@ -175,6 +176,9 @@ def s14_networks(document: Document) -> Iterator[str]:
         joined = set(service.get("networks", {}))
         if not joined or "default" in joined or not joined <= networks.keys():
             yield f"{name}: on {joined or 'the default network'}"
+        stands_between = len(joined) > 1 or document["name"].endswith("-infra")
+        if service.get("sysctls", {}) != ({"net.ipv4.ip_forward": "0"} if stands_between else {}):
+            yield f"{name}: may forward between networks, or has other kernel settings"
         if "ports" in service and "publish" not in joined:
             yield f"{name}: publishes on an internal network, which Docker does not do"
         if "ports" not in service and "publish" in joined:

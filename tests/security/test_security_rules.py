@@ -156,6 +156,8 @@ BREACHES: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
     ("S14", "prod", lambda d: app(d).pop("networks")),
     ("S14", "prod", lambda d: app(d)["networks"].pop("publish")),
     ("S14", "prod", lambda d: d["services"]["worker"]["networks"].update(publish={})),
+    ("S14", "infra", lambda d: d["services"]["redis"].pop("sysctls")),
+    ("S14", "prod", lambda d: app(d)["sysctls"].update({"net.ipv4.ip_forward": "1"})),
     ("S14", "prod", lambda d: d["networks"]["publish"].update(driver_opts={})),
     ("S14", "prod", lambda d: d["networks"]["publish"].pop("ipam")),
     ("S14", "prod", lambda d: d["networks"]["data"].update(name="shared")),
