@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
 
 from envmgr.catalog.asking import asking
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, credential, entering
 from envmgr.catalog.secret_variables import START
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
@@ -39,11 +40,11 @@ STACK_VERSION = "9.5.3"
 
 _ASK = asking(f"http://127.0.0.1:{_PORT}")
 _EXISTS = f"""{_ASK}\
-ask GET "/_security/user/$USERNAME" || exit 1
+ask GET "/_security/role/$ROLENAME" || exit 1
 case $status in 200) echo yes;; 404) ;; *) printf '%s\\n' "$body"; exit 1;; esac
 """
 _ENSURE = f"""{_ASK}\
-must PUT "/_security/role/$USERNAME" "$ROLE"
+must PUT "/_security/role/$ROLENAME" "$ROLE"
 must PUT "/_security/user/$USERNAME" "$USER_BODY"
 """
 _MEASURE = f"""{_ASK}\
@@ -51,12 +52,14 @@ must GET "/$PATTERNS/_count"
 count=${{body#*'"count":'}}
 echo "${{count%%[!0-9]*}} documents"
 """
-# The user goes first, so that nothing is written meanwhile; patterns cannot be deleted at once, each name can.
+# Users go first, so that nothing is written meanwhile; patterns cannot be deleted at once, each name can.
 _REVOKE = f"""{_ASK}\
-gone DELETE "/_security/user/$USERNAME"
-gone DELETE "/_security/role/$USERNAME"
+for user in $USERNAMES; do gone DELETE "/_security/user/$user"; done
+gone DELETE "/_security/role/$ROLENAME"
 must GET "/_cat/indices/$PATTERNS?h=index"
 for index in $body; do gone DELETE "/$index"; done
+"""
+_RETIRE = f"""{_ASK}gone DELETE "/_security/user/$USERNAME"
 """
 _PROBE = f"""{_ASK}must GET "$ASKED"
 """
@@ -115,16 +118,18 @@ class Elasticsearch:
 
     def bind(self, server: Server, client: Client) -> Binding:
         """Return the environment's own user and the prefix of its indices."""
-        password = SecretRef(server.password, client.environment)
+        password, login = SecretRef(server.password, client.environment), SecretRef(server.login, client.environment)
         return Binding(
-            grants=(_grant(server, client, password),),
+            grants=(_grant(server, client, login, password),),
             variables={
                 "ELASTICSEARCH_URL": f"http://{server.host}:{_PORT}",
-                "ELASTICSEARCH_USERNAME": _login(client),
                 "ELASTICSEARCH_INDEX_PREFIX": client.prefix,
             },
-            secrets=(SecretMount("ELASTICSEARCH_PASSWORD", (password,)),),
-            needed=(Needed(password.name, password.scope, True, Origin.GENERATED, place=f"infra.{server.name}"),),
+            secrets=(
+                SecretMount("ELASTICSEARCH_USERNAME", (login,)),
+                SecretMount("ELASTICSEARCH_PASSWORD", (password,)),
+            ),
+            needed=entering(server, client.environment, _logins(client)),
         )
 
 
@@ -144,39 +149,55 @@ def as_admin(server: Server, script: str, **variables: Template) -> Command:
     return as_user(server, ADMIN, SecretRef(server.admin_password, server.target), script, **variables)
 
 
-def as_user(server: Server, login: str, secret: SecretRef, script: str, **variables: Template) -> Command:
+def as_user(server: Server, login: str | SecretRef, secret: SecretRef, script: str, **variables: Template) -> Command:
     """Return a script, made with `asking`, that runs in the server as one of its users."""
     given = {"LOGIN": (login,), "SECRET": (secret,), **variables}
     return server.command("sh", "-c", script, timeout=30, **given)
 
 
-def user_grant(
-    server: Server, login: str, password: SecretRef, role: dict[str, object], patterns: str, title: str
-) -> Grant:
-    """Return a user with a role of the same name; `patterns` are the indices that go with it."""
-    body = ('{"password":"', SecretRef(password.name, password.scope, "json"), f'","roles":["{login}"]}}')
-    named: dict[str, Template] = {"USERNAME": (login,), "PATTERNS": (patterns,)}
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What users may do, and with what."""
+
+    name: str
+    rights: Mapping[str, object]
+    """As Elasticsearch's API for roles takes them."""
+    patterns: str
+    """Of the indices that go with it."""
+    title: str
+    users: tuple[str, ...]
+    """Everyone who has it, at one time or another."""
+
+
+def user_grant(server: Server, login: str | SecretRef, password: SecretRef, role: Role) -> Grant:
+    """Return a user with a role."""
+    body = ('{"password":"', SecretRef(password.name, password.scope, "json"), f'","roles":["{role.name}"]}}')
+    named: dict[str, Template] = {"ROLENAME": (role.name,), "PATTERNS": (role.patterns,)}
+    rights = json.dumps(role.rights, separators=(",", ":"))
     return Grant(
         server=server.name,
-        title=title,
+        title=role.title,
         exists=as_admin(server, _EXISTS, **named),
-        ensure=as_admin(server, _ENSURE, ROLE=(json.dumps(role, separators=(",", ":")),), USER_BODY=body, **named),
+        ensure=as_admin(server, _ENSURE, USERNAME=(login,), ROLE=(rights,), USER_BODY=body, **named),
         measure=as_admin(server, _MEASURE, **named),
-        revoke=as_admin(server, _REVOKE, **named),
+        revoke=as_admin(server, _REVOKE, USERNAMES=(" ".join(role.users),), **named),
         probe=as_user(server, login, password, _PROBE, ASKED=("/_security/_authenticate",)),
     )
 
 
-def _login(client: Client) -> str:
-    return f"{client.prefix}app"
+def _logins(client: Client) -> tuple[str, str]:
+    return f"{client.prefix}app", f"{client.prefix}app_2"
 
 
-def _grant(server: Server, client: Client, password: SecretRef) -> Grant:
+def _grant(server: Server, client: Client, login: SecretRef, password: SecretRef) -> Grant:
+    logins = _logins(client)
     indices = [f"{client.prefix}*", f"{client.dashed}*"]
     # No right on the cluster: `monitor` would show every environment's indices and mappings.
-    role: dict[str, object] = {"cluster": [], "indices": [{"names": indices, "privileges": ["all"]}]}
-    title = f"Elasticsearch user {_login(client)} with its indices {', '.join(indices)}"
-    return user_grant(server, _login(client), password, role, ",".join(indices), title)
+    rights = {"cluster": [], "indices": [{"names": indices, "privileges": ["all"]}]}
+    role = Role(logins[0], rights, ",".join(indices), f"Elasticsearch indices {', '.join(indices)}", logins)
+    retire = as_admin(server, _RETIRE, USERNAME=(login,))
+    grant = user_grant(server, login, password, role)
+    return replace(grant, credential=credential(server, client.environment, logins, retire))
 
 
 def _health(server: Server) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, given
+from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, credential, entering, given
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
@@ -90,7 +90,7 @@ case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\
 _EXISTS = """\
 users=$({cli} ACL USERS 2>&1)
 printf '%s\\n' "$users" | grep -qx default || {{ printf '%s\\n' "$users"; exit 1; }}
-printf '%s\\n' "$users" | sed -n 's/^{login}$/yes/p'"""
+printf '%s\\n' "$users" | grep -qxE '{logins}' && echo yes || true"""
 _REVOKE = """\
 set -e
 cursor=0
@@ -98,6 +98,11 @@ while :; do
   cursor=$({cli} EVAL "$SCRIPT" 0 "$cursor" "$PATTERN")
   case "$cursor" in 0) break;; *[!0-9]*|'') printf '%s\\n' "$cursor"; exit 1;; esac
 done
+{cli} ACL DELUSER $LOGINS >/dev/null
+case "$({cli} ACL SAVE)" in {saved}) ;; *) exit 1;; esac"""
+# Deleting a user ends its sessions.
+_RETIRE = """\
+set -e
 {cli} ACL DELUSER "$LOGIN" >/dev/null
 case "$({cli} ACL SAVE)" in {saved}) ;; *) exit 1;; esac"""
 # Many managed servers keep their users in memory or by themselves: there `up` makes a lost one again.
@@ -189,13 +194,14 @@ def bind(server: Server, client: Client, product: Product) -> Binding:
     options: KeyValueOptions = server.options
     is_ours = server.is_provisioned
     password = SecretRef(server.password, client.environment)
-    origin = Origin.GENERATED if is_ours else Origin.OPERATOR
-    needed = [Needed(password.name, password.scope, True, origin, place=f"infra.{server.name}")]
+    place = f"infra.{server.name}"
+    needed = [Needed(password.name, password.scope, True, Origin.OPERATOR, place=place)]
+    if is_ours:
+        needed = [*entering(server, client.environment, _logins(client))]
     if server.address and is_ours:
-        admin = server.admin_password
-        needed.append(Needed(admin, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}"))
+        needed.append(Needed(server.admin_password, server.target, True, Origin.OPERATOR, place=place))
     return Binding(
-        grants=(_grant(server, client, product, password) if is_ours else _given(server, product, password),),
+        grants=(_grant(server, client, product) if is_ours else _given(server, product, password),),
         variables={"REDIS_KEY_PREFIX": client.prefix},
         secrets=(SecretMount(options.url_variable, _url(server, client, password)),),
         needed=tuple(needed),
@@ -219,8 +225,12 @@ def _maxmemory(server: Server) -> int:
     return (memory_bytes(chosen) if chosen else server.resources.memory * 3 // 4) // _MEGABYTE
 
 
-def _login(client: Client) -> str:
-    return f"{client.prefix}app"
+def _logins(client: Client) -> tuple[str, str]:
+    return f"{client.prefix}app", f"{client.prefix}app_2"
+
+
+def _login(server: Server, client: Client) -> SecretRef:
+    return SecretRef(server.login, client.environment)
 
 
 def _auth(server: Server) -> Template:
@@ -230,12 +240,13 @@ def _auth(server: Server) -> Template:
 def _url(server: Server, client: Client, password: SecretRef) -> Template:
     """Return the URL of the environment's own user; the address of a managed server may name another."""
     address = server.address
-    login, database = _login(client), "0"
+    login: str | SecretRef = SecretRef(server.login, client.environment, "url")
+    database = "0"
     if address and not server.is_provisioned:
-        login, database = address.login, address.path or "0"
+        login, database = quote(address.login, safe=""), address.path or "0"
     scheme, port = (address.scheme, address.port or 6379) if address else ("redis", 6379)
     encoded = SecretRef(password.name, password.scope, "url")
-    return (f"{scheme}://{quote(login, safe='')}:", encoded, f"@{server.host}:{port}/{quote(database, safe='')}")
+    return (f"{scheme}://", login, ":", encoded, f"@{server.host}:{port}/{quote(database, safe='')}")
 
 
 def _cli(server: Server, product: Product) -> str:
@@ -248,13 +259,13 @@ def _cli(server: Server, product: Product) -> str:
     )
 
 
-def _acl(client: Client, password: SecretRef) -> Template:
+def _acl(server: Server, client: Client, password: SecretRef) -> Template:
     prefix = client.prefix
     # Patterns of PSUBSCRIBE are compared literally, so Celery's own are listed beside the prefix.
     channels = f"&{prefix}* &{prefix}/0.celery.pidbox &{prefix}/0.celeryev/* &{prefix}/0.celeryev/worker.*"
     digest = SecretRef(password.name, password.scope, "sha256")
     rights = f" resetchannels {channels} ~{prefix}* +@all {_DENIED}"
-    return (f"ACL SETUSER {_login(client)} reset on #", digest, rights)
+    return ("ACL SETUSER ", _login(server, client), " reset on #", digest, rights)
 
 
 def _given(server: Server, product: Product, password: SecretRef) -> Grant:
@@ -266,8 +277,9 @@ def _given(server: Server, product: Product, password: SecretRef) -> Grant:
     return given(server, f"{product.title} user {login or 'default'}", ping)
 
 
-def _grant(server: Server, client: Client, product: Product, password: SecretRef) -> Grant:
-    login, prefix, cli = _login(client), client.prefix, _cli(server, product)
+def _grant(server: Server, client: Client, product: Product) -> Grant:
+    login, password = _login(server, client), SecretRef(server.password, client.environment)
+    prefix, logins, cli = client.prefix, _logins(client), _cli(server, product)
     admin = f"{cli} --user {shlex.quote(server.address.login)}" if server.address and server.address.login else cli
     saved = f"OKOK|OK{_NOT_KEPT}" if server.address else "OKOK"
     kept = f"OK|{_NOT_KEPT}" if server.address else "OK"
@@ -277,15 +289,20 @@ def _grant(server: Server, client: Client, product: Product, password: SecretRef
 
     return Grant(
         server=server.name,
-        title=f"{product.title} user {login} with its keys {prefix}*",
-        exists=as_admin(_EXISTS.format(cli=admin, login=login)),
-        ensure=as_admin(_APPLY.format(cli=admin, saved=saved), ACL=_acl(client, password)),
+        title=f"{product.title} keys {prefix}*",
+        exists=as_admin(_EXISTS.format(cli=admin, logins="|".join(logins))),
+        ensure=as_admin(_APPLY.format(cli=admin, saved=saved), ACL=_acl(server, client, password)),
         measure=as_admin(f"{admin} --scan --pattern '{prefix}*' | wc -l | sed 's/$/ keys/'"),
         revoke=as_admin(
             _REVOKE.format(cli=admin, saved=kept),
             SCRIPT=(_UNLINK_ONE_PAGE,),
             PATTERN=(f"{prefix}*",),
-            LOGIN=(login,),
+            LOGINS=(" ".join(logins),),
         ),
-        probe=server.command("sh", "-c", f"{cli} --user {login} ping | grep -qx PONG", REDISCLI_AUTH=(password,)),
+        probe=server.command(
+            "sh", "-c", f'{cli} --user "$LOGIN" ping | grep -qx PONG', LOGIN=(login,), REDISCLI_AUTH=(password,)
+        ),
+        credential=credential(
+            server, client.environment, logins, as_admin(_RETIRE.format(cli=admin, saved=kept), LOGIN=(login,))
+        ),
     )

@@ -9,14 +9,16 @@ from urllib.parse import unquote, urlsplit
 
 from envmgr import naming
 from envmgr.errors import Problem
-from envmgr.model.secret import Template
+from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
     Command,
     ConfigMount,
+    Credential,
     Grant,
     Healthcheck,
     Image,
     Needed,
+    Origin,
     Probe,
     Resources,
     SecretMount,
@@ -88,6 +90,11 @@ class Server:
         return f"{naming.sql_name(self.name).upper()}_PASSWORD"
 
     @property
+    def login(self) -> str:
+        """Name of the value that says as whom an environment enters its own part."""
+        return f"{naming.sql_name(self.name).upper()}_LOGIN"
+
+    @property
     def place(self) -> str:
         """Dotted place of its table in the spec."""
         own = self.target != naming.INFRA
@@ -101,6 +108,20 @@ class Server:
 def given(server: Server, title: str, probe: Command) -> Grant:
     """Return what the operator was given in a managed server: it is entered, and that is all."""
     return Grant(server.name, title, probe, probe, probe, probe, probe, is_given=True)
+
+
+def entering(server: Server, environment: str, logins: tuple[str, str]) -> tuple[Needed, ...]:
+    """Return the values with which an environment enters what envmgr made for it: as whom, and the password."""
+    place = f"{naming.INFRA}.{server.name}"
+    return (
+        Needed(server.password, environment, True, Origin.GENERATED, place=place),
+        Needed(server.login, environment, False, Origin.OPERATOR, is_required=False, default=logins[0], place=place),
+    )
+
+
+def credential(server: Server, environment: str, logins: tuple[str, str], retire: Command) -> Credential:
+    """Return how an environment enters what envmgr made for it; `retire` ends the login that the values name."""
+    return Credential(SecretRef(server.password, environment), SecretRef(server.login, environment), logins, retire)
 
 
 @dataclass(frozen=True, slots=True)

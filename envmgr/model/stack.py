@@ -258,6 +258,19 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """How an environment enters a server, so that it can be exchanged for another while both are valid."""
+
+    password: SecretRef
+    login: SecretRef | None
+    """Value that names who enters; None where the password says it, as a signed token does."""
+    logins: tuple[str, ...]
+    """The two between which it alternates: a new login stands beside the old one."""
+    retire: Command
+    """Ends the credential that the values name, and its sessions; idempotent; leaves every other one alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """What an environment owns inside a shared server, as commands that create or repair it, find it and revoke it."""
 
@@ -275,6 +288,8 @@ class Grant:
     """Idempotent; deletes the data too."""
     probe: Command
     """Authenticates as the environment."""
+    credential: Credential | None = None
+    """None: it is made together with the server, or by somebody else."""
     is_given: bool = False
     """Somebody else has made it and keeps it: the environment only enters, and nothing of it is ever deleted."""
 

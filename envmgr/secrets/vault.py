@@ -46,7 +46,7 @@ class Vault:
                 return self._encoded(part)
             case SignedToken():
                 key = self._encoded(part.key)
-                return _signed(part.claims, key) if key else ""
+                return _signed(self.fill(part.claims), key) if key else ""
             case _:
                 assert_never(part)
 
