@@ -51,6 +51,30 @@ class SidesResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotated:
+    """One secret that was exchanged."""
+
+    subject: str
+    """The server that it opens, or the variable."""
+    consumers: tuple[str, ...]
+    """Services that got the new one, and are proven healthy with it."""
+    is_proven: bool
+    """The new one was seen to open its server, and the old one to be refused."""
+    seconds: float
+    was_cut: bool = False
+    """It was begun by an earlier command."""
+
+
+@dataclass(frozen=True, slots=True)
+class RotateResult:
+    """Secrets of one environment that were exchanged."""
+
+    target: str
+    rotated: tuple[Rotated, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class DownResult:
     """Stacks that were taken down."""
 

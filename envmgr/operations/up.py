@@ -88,15 +88,23 @@ def up(session: Session, names: tuple[str, ...], options: UpOptions, agree: Agre
 
 def up_selected(session: Session, selected: Selected, options: UpOptions, agree: Agree, again: str) -> UpResult:
     """Do the same for services that are known; `again` is the command to type when it was interrupted."""
-    began = time.monotonic()
     system = session.project.system
     environments = tuple(stack for stack in system.environments if stack.target in selected)
     stacks = (system.base, *environments)
     with session.locks.acquire_all(tuple(s.target for s in environments)), interruptible(session, stacks, again):
-        ground = _lay_ground(session, stacks, selected, options, agree)
-        started = [ground.base]
-        for stack in environments:
-            started.append(_bring_up(session, stack, selected[stack.target], ground))
+        return up_locked(session, selected, options, agree)
+
+
+def up_locked(session: Session, selected: Selected, options: UpOptions, agree: Agree) -> UpResult:
+    """Do the same for an operation that holds the environments' locks."""
+    began = time.monotonic()
+    system = session.project.system
+    environments = tuple(stack for stack in system.environments if stack.target in selected)
+    stacks = (system.base, *environments)
+    ground = _lay_ground(session, stacks, selected, options, agree)
+    started = [ground.base]
+    for stack in environments:
+        started.append(_bring_up(session, stack, selected[stack.target], ground))
     return UpResult(
         targets=tuple(stack.target for stack in stacks),
         services=tuple(health for one in started for health in one.healths),

@@ -70,6 +70,18 @@ def store_generated(session: Session, stack: Stack, values: Values) -> Values:
     return Values(known, ())
 
 
+def keep(session: Session, stack: Stack, values: Mapping[str, str], why: str) -> None:
+    """Set values where the target's are kept; the session's vault knows them afterwards."""
+    append_env(layout.operator_file(session.project.folder, stack.target), values, why)
+    session.vault = with_values(session.vault, stack.target, values)
+
+
+def with_values(vault: Vault, target: str, values: Mapping[str, str]) -> Vault:
+    """Return a vault in which some values of a target are others."""
+    known = {name: value.reveal() for name, value in vault.values.get(target, {}).items()}
+    return vault.with_target(target, {**known, **values})
+
+
 def lost(session: Session, stack: Stack, values: Values, holds: str, recover: str) -> SpecError:
     """Return the error for secrets that are missing although data exists that they open."""
     names = ", ".join(need.name for need in values.to_generate)

@@ -27,24 +27,28 @@ class Provisioner:
 
         Raises: `EngineError` when the server does not answer: "no" would be a guess.
         """
-        return self._run(grant, grant.exists, "look for").output.strip() == "yes"
+        return self.act(grant, grant.exists, "look for").output.strip() == "yes"
 
     def ensure(self, grant: Grant) -> None:
         """Create or repair it.
 
         Raises: `EngineError` with what the server said.
         """
-        self._run(grant, grant.ensure, "enter" if grant.is_given else "provision")
+        self.act(grant, grant.ensure, "enter" if grant.is_given else "provision")
 
     def measure(self, grant: Grant) -> str:
         """Return what would be lost, in words."""
-        return self._run(grant, grant.measure, "measure").output.strip()
+        return self.act(grant, grant.measure, "measure").output.strip()
 
     def revoke(self, grant: Grant) -> None:
         """Delete it with its data."""
-        self._run(grant, grant.revoke, "delete")
+        self.act(grant, grant.revoke, "delete")
 
-    def _run(self, grant: Grant, command: Command, verb: str) -> ExecResult:
+    def act(self, grant: Grant, command: Command, verb: str) -> ExecResult:
+        """Carry out one of a grant's commands; `verb` says in an error what could not be done.
+
+        Raises: `EngineError` with what the server said.
+        """
         try:
             result = carry_out(self.engine, command, self.fill, self.locate, self.substitutes)
         except NotRunning as error:

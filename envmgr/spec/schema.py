@@ -180,6 +180,8 @@ class VariableTable(Strict):
     """Reaches containers as a file, `/run/secrets/NAME`, named by `NAME_FILE`."""
     generate: bool = False
     """Made by envmgr when nobody has set it; needs `secret`."""
+    previous: VariableName | None = None
+    """Of a generated one: name under which services get the value before the last rotation, until its overlap ends."""
     from_shell: bool = False
     """The operator's shell may set it."""
     file: Annotated[str, Field(min_length=1)] | None = None

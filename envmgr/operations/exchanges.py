@@ -1,0 +1,87 @@
+"""What of an environment's secrets can be exchanged, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from envmgr.errors import UsageError
+from envmgr.model.stack import Credential, Grant, Needed, Origin, Stack
+from envmgr.secrets.generate import generate
+from envmgr.spec.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One thing that is exchanged: how the environment enters a server, or a value of the application's own."""
+
+    subject: str
+    """The server, or the variable."""
+    need: Needed
+    """The secret."""
+    grant: Grant | None = None
+    """Set when another credential can stand beside the present one."""
+    previous: str = ""
+    """Name under which the present value stays valid for the application."""
+
+    @property
+    def credential(self) -> Credential | None:
+        """How the environment enters the server."""
+        return self.grant.credential if self.grant else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The values that change."""
+        login = self.credential.login if self.credential else None
+        return (self.need.name, *((login.name,) if login else ()), *((self.previous,) if self.previous else ()))
+
+    def next(self, known: Mapping[str, str]) -> dict[str, str]:
+        """Return the values to come."""
+        new = generate((self.need,))
+        if self.previous:
+            new[self.previous] = known[self.need.name]
+        login = self.credential.login if self.credential else None
+        if self.credential and login:
+            first, second = self.credential.logins
+            new[login.name] = second if known.get(login.name) == first else first
+        return new
+
+
+def exchanges(stack: Stack, previous: Mapping[str, str]) -> tuple[Exchange, ...]:
+    """Return everything of an environment that envmgr can exchange.
+
+    `previous`: variable → name under which the application takes the value before.
+    """
+    grants = {grant.credential.password.name: grant for grant in stack.grants if grant.credential}
+    return tuple(
+        Exchange(_subject(need, grants.get(need.name)), need, grants.get(need.name), previous.get(need.name, ""))
+        for need in stack.needed
+        if need.is_secret and need.origin is Origin.GENERATED
+    )
+
+
+def chosen(stack: Stack, known: tuple[Exchange, ...], name: str) -> Exchange:
+    """Return what goes by a name: that of the server, or of the value.
+
+    Raises: `UsageError` for what envmgr has not made and for what is not there.
+    """
+    found = next((one for one in known if name in (one.subject, one.need.name)), None)
+    if found is not None:
+        return found
+    if any(need.name == name for need in stack.needed if need.is_secret):
+        raise UsageError(
+            f"{name} of {stack.target} was not made by envmgr: only whoever issued it makes another",
+            state="Nothing was changed.",
+            help=f"envmgr secrets set {stack.target} {name}, then envmgr up {stack.target}",
+        )
+    names = [one.subject for one in known]
+    near = did_you_mean(name, names)
+    raise UsageError(
+        f"{stack.target} has no secret of {name}" + (f" ({near})" if near else ""),
+        state="Nothing was changed.",
+        help=f"it can exchange: {', '.join(names)}" if names else f"envmgr secrets list {stack.target}",
+    )
+
+
+def _subject(need: Needed, grant: Grant | None) -> str:
+    return grant.server if grant else need.name
