@@ -40,7 +40,7 @@ def rotate(session: Session, target: str, subjects: tuple[str, ...], agree: Agre
     began = time.monotonic()
     (stack,) = session.project.stacks((target,))
     known = exchanges(stack, _previous(session))
-    wanted = tuple(dict.fromkeys(chosen(stack, known, name) for name in subjects))
+    wanted = {one.subject: one for one in (chosen(stack, known, name) for name in subjects)}
     with session.locks.acquire(target), interruptible(session, (stack,), _again(stack)):
         journal = Journal(session.project.folder, target)
         done = _finish(session, stack, journal, known)
@@ -50,10 +50,9 @@ def rotate(session: Session, target: str, subjects: tuple[str, ...], agree: Agre
                 state="Nothing was changed.",
                 help=f"it can exchange: {', '.join(one.subject for one in known)}",
             )
-        finished = {one.subject for one in done}
-        for one in wanted:
-            if one.subject not in finished:
-                done = (*done, _Rotation.begin(session, stack, journal, one, agree).carry_out())
+        for one in done:
+            wanted.pop(one.subject, None)
+        done += tuple(_Rotation.begin(session, stack, journal, one, agree).carry_out() for one in wanted.values())
     return RotateResult(target, done, time.monotonic() - began)
 
 
