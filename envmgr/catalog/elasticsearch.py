@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from envmgr.catalog.asking import asking
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, credential, entering
+from envmgr.catalog.kind import HERE, Binding, Client, Defaults, Draft, Server, credential, entering, from_network
 from envmgr.catalog.secret_variables import START
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
@@ -38,7 +38,7 @@ StackVersion = Annotated[str, Field(pattern=r"^9\.[0-9]+\.[0-9]+$")]
 """Of Elastic's own images; Elasticsearch, Logstash and Kibana go together."""
 STACK_VERSION = "9.5.3"
 
-_ASK = asking(f"http://127.0.0.1:{_PORT}")
+_ASK = asking(f"http://{HERE}:{_PORT}")
 _EXISTS = f"""{_ASK}\
 ask GET "/_security/role/$ROLENAME" || exit 1
 case $status in 200) echo yes;; 404) ;; *) printf '%s\\n' "$body"; exit 1;; esac
@@ -197,7 +197,9 @@ def _grant(server: Server, client: Client, login: SecretRef, password: SecretRef
     role = Role(logins[0], rights, ",".join(indices), f"Elasticsearch indices {', '.join(indices)}", logins)
     retire = as_admin(server, _RETIRE, USERNAME=(login,))
     grant = user_grant(server, login, password, role)
-    return replace(grant, credential=credential(server, client.environment, logins, retire))
+    return replace(
+        grant, credential=credential(server, client.environment, logins, from_network(server, grant.probe), retire)
+    )
 
 
 def _health(server: Server) -> str:

@@ -13,7 +13,18 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, credential, entering, given
+from envmgr.catalog.kind import (
+    HERE,
+    Binding,
+    Client,
+    Defaults,
+    Draft,
+    Server,
+    credential,
+    entering,
+    from_network,
+    given,
+)
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
@@ -253,7 +264,7 @@ def _cli(server: Server, product: Product) -> str:
     """Return the program that reaches the server; ours is in the same container."""
     address = server.address
     if address is None:
-        return product.cli
+        return f'{product.cli} -h "{HERE}"'
     return f"{product.cli} -h {address.host} -p {address.port or 6379}" + (
         " --tls" if address.scheme == "rediss" else ""
     )
@@ -281,6 +292,8 @@ def _grant(server: Server, client: Client, product: Product) -> Grant:
     login, password = _login(server, client), SecretRef(server.password, client.environment)
     prefix, logins, cli = client.prefix, _logins(client), _cli(server, product)
     admin = f"{cli} --user {shlex.quote(server.address.login)}" if server.address and server.address.login else cli
+    ping = f'{cli} --user "$LOGIN" ping | grep -qx PONG'
+    probe = server.command("sh", "-c", ping, LOGIN=(login,), REDISCLI_AUTH=(password,))
     saved = f"OKOK|OK{_NOT_KEPT}" if server.address else "OKOK"
     kept = f"OK|{_NOT_KEPT}" if server.address else "OK"
 
@@ -299,10 +312,12 @@ def _grant(server: Server, client: Client, product: Product) -> Grant:
             PATTERN=(f"{prefix}*",),
             LOGINS=(" ".join(logins),),
         ),
-        probe=server.command(
-            "sh", "-c", f'{cli} --user "$LOGIN" ping | grep -qx PONG', LOGIN=(login,), REDISCLI_AUTH=(password,)
-        ),
+        probe=probe,
         credential=credential(
-            server, client.environment, logins, as_admin(_RETIRE.format(cli=admin, saved=kept), LOGIN=(login,))
+            server,
+            client.environment,
+            logins,
+            from_network(server, probe),
+            as_admin(_RETIRE.format(cli=admin, saved=kept), LOGIN=(login,)),
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
@@ -73,6 +73,8 @@ class Server:
 
     client: str = ""
     """Image with the programs that reach a managed server; empty for one that has a container."""
+    programs: str = ""
+    """Image of the server, with the programs that talk to it."""
 
     @property
     def host(self) -> str:
@@ -119,9 +121,24 @@ def entering(server: Server, environment: str, logins: tuple[str, str]) -> tuple
     )
 
 
-def credential(server: Server, environment: str, logins: tuple[str, str], retire: Command) -> Credential:
+HERE = "${AT:-127.0.0.1}"
+"""For a shell: where a server is that envmgr starts; its own container sees it on the loopback, others by its name."""
+
+
+def credential(
+    server: Server, environment: str, logins: tuple[str, ...], enter: Command, retire: Command
+) -> Credential:
     """Return how an environment enters what envmgr made for it; `retire` ends the login that the values name."""
-    return Credential(SecretRef(server.password, environment), SecretRef(server.login, environment), logins, retire)
+    login = SecretRef(server.login, environment) if logins else None
+    return Credential(SecretRef(server.password, environment), login, logins, enter, retire)
+
+
+def from_network(server: Server, probe: Command, **variables: Template) -> Command:
+    """Return a probe that runs in a container beside others, where `variables` say how the server is found."""
+    if server.address:
+        return probe
+    given = variables or {"AT": (server.host,)}
+    return replace(probe, client=server.programs, variables={**probe.variables, **given})
 
 
 @dataclass(frozen=True, slots=True)

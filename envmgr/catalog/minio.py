@@ -11,7 +11,7 @@ from pydantic import Field
 
 from envmgr.catalog import object_storage
 from envmgr.catalog.http import curl
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Metrics, Server, credential
+from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Metrics, Server, credential, from_network
 from envmgr.catalog.object_storage import ADMIN, BucketOptions
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
@@ -131,10 +131,10 @@ class Minio:
         yield from object_storage.refuse_address(server)
 
 
-def _host(server: Server, login: str | SecretRef, secret: SecretRef) -> dict[str, Template]:
+def _host(server: Server, login: str | SecretRef, secret: SecretRef, at: str = "127.0.0.1") -> dict[str, Template]:
     """Return what mc has to know: the alias `store`, and a place to write to."""
     address = server.address
-    scheme, host, port = (address.scheme, address.host, address.port) if address else ("http", "127.0.0.1", _API)
+    scheme, host, port = (address.scheme, address.host, address.port) if address else ("http", at, _API)
     where = f"@{host}:{port}" if port else f"@{host}"
     encoded = SecretRef(secret.name, secret.scope, "url")
     user = quote(login, safe="") if isinstance(login, str) else SecretRef(login.name, login.scope, "url")
@@ -154,6 +154,8 @@ def _grant(server: Server, client: Client) -> Grant:
     logins = object_storage.logins(client)
     buckets = tuple(object_storage.bucket_names(server, client).values())
 
+    probe = server.command("sh", "-c", _PROBE, timeout=10, BUCKET=(buckets[0],), **_host(server, login, secret))
+
     def as_admin(script: str, **variables: Template) -> Command:
         given = {"LOGINS": (" ".join(logins),), "PREFIX": (client.dashed,), **_as_admin(server), **variables}
         return server.command("sh", "-c", script, timeout=30, **given)
@@ -171,6 +173,12 @@ def _grant(server: Server, client: Client) -> Grant:
         ),
         measure=as_admin(_MEASURE),
         revoke=as_admin(_REVOKE),
-        probe=server.command("sh", "-c", _PROBE, timeout=10, BUCKET=(buckets[0],), **_host(server, login, secret)),
-        credential=credential(server, client.environment, logins, as_admin(_RETIRE, LOGIN=(login,))),
+        probe=probe,
+        credential=credential(
+            server,
+            client.environment,
+            logins,
+            from_network(server, probe, **_host(server, login, secret, server.host)),
+            as_admin(_RETIRE, LOGIN=(login,)),
+        ),
     )

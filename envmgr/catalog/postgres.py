@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 
 from envmgr import naming
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, credential, entering, given
+from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, credential, entering, from_network, given
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
@@ -290,6 +290,7 @@ def _ensure(server: Server, names: dict[str, str]) -> str:
 def _grant(server: Server, client: Client, names: dict[str, str]) -> Grant:
     database, environment = names["database"], client.environment
     login, password = (SecretRef(server.login, environment),), SecretRef(server.password, environment)
+    probe = _probe(server, login, database, password)
     measure = f"SELECT pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = '{database}'"  # noqa: S608
     return Grant(
         server=server.name,
@@ -298,19 +299,23 @@ def _grant(server: Server, client: Client, names: dict[str, str]) -> Grant:
         ensure=_sql(server, _ensure(server, names), APP_LOGIN=login, APP_PASSWORD=(password,)),
         measure=_sql(server, f"{measure};"),
         revoke=_sql(server, _REVOKE.format(**names)),
-        probe=_probe(server, login, database, password),
+        probe=probe,
         credential=credential(
-            server, environment, _logins(client), _sql(server, _RETIRE.format(**names), APP_LOGIN=login)
+            server,
+            environment,
+            _logins(client),
+            from_network(server, probe, PGHOST=(server.host,)),
+            _sql(server, _RETIRE.format(**names), APP_LOGIN=login),
         ),
     )
 
 
 def _probe(server: Server, login: Template, database: str, password: SecretRef) -> Command:
     return server.command(
-        *("psql", "-X", "-A", "-t", "-h", server.host if server.address else "127.0.0.1"),
-        *("-d", database, "-c", "SELECT 1"),
+        *("psql", "-X", "-A", "-t", "-d", database, "-c", "SELECT 1"),
         PGPASSWORD=(password,),
         PGUSER=login,
+        PGHOST=(server.host if server.address else "127.0.0.1",),
         timeout=10,
         PGCONNECT_TIMEOUT=("5",),
         **_way(server),

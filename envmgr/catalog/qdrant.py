@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from envmgr.catalog.http import bash
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog.kind import HERE, Binding, Client, Defaults, Draft, Server, credential, from_network
 from envmgr.catalog.secret_variables import START, start_script
 from envmgr.model.secret import SecretRef, SignedToken, Template
-from envmgr.model.stack import Command, CommandProbe, Credential, Grant, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
 from envmgr.spec.schema import Name, Strict
 
 _MEGABYTE = 1024**2
@@ -22,7 +22,7 @@ _HTTP, _GRPC = 6333, 6334
 # in $body, and fails unless the server says 2xx.
 _ASK = f"""\
 ask() {{
-  exec 3<>/dev/tcp/127.0.0.1/{_HTTP} || return 1
+  exec 3<>/dev/tcp/{HERE}/{_HTTP} || return 1
   printf '%s %s HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\napi-key: %s\\r\\nContent-Type: application/json\\r\\n' \
 "$1" "$2" "$KEY" >&3
   printf 'Content-Length: %s\\r\\nConnection: close\\r\\n\\r\\n%s' "${{#3}}" "$3" >&3
@@ -194,6 +194,8 @@ def _grant(server: Server, client: Client) -> Grant:
         }
         return server.command("bash", "-c", script, timeout=30, **given)
 
+    asked = f"/collections/{next(iter(names))}"
+    probe = server.command("bash", "-c", _PROBE, KEY=_token(server, client), ASKED=(asked,))
     return Grant(
         server=server.name,
         title=f"Qdrant collections {client.prefix}*",
@@ -203,8 +205,6 @@ def _grant(server: Server, client: Client) -> Grant:
         ),
         measure=as_admin(_MEASURE),
         revoke=as_admin(_REVOKE),
-        probe=server.command(
-            "bash", "-c", _PROBE, KEY=_token(server, client), ASKED=(f"/collections/{next(iter(names))}",)
-        ),
-        credential=Credential(SecretRef(server.password, client.environment), None, (), as_admin(_RETIRE)),
+        probe=probe,
+        credential=credential(server, client.environment, (), from_network(server, probe), as_admin(_RETIRE)),
     )

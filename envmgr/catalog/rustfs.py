@@ -11,7 +11,7 @@ from pydantic import Field
 from envmgr.catalog import object_storage
 from envmgr.catalog.asking import asking
 from envmgr.catalog.http import curl
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, credential
+from envmgr.catalog.kind import HERE, Binding, Client, Defaults, Draft, Server, credential, from_network
 from envmgr.catalog.object_storage import ADMIN, BucketOptions
 from envmgr.errors import Problem
 from envmgr.model.secret import SecretRef, Template
@@ -119,7 +119,7 @@ class Rustfs:
 def _script(server: Server, script: str, *flags: str) -> str:
     """Put what asks before a script; curl signs each request (AWS Signature Version 4)."""
     region = server.options.region
-    address = object_storage.endpoint(server, _API) if server.address else f"http://127.0.0.1:{_API}"
+    address = object_storage.endpoint(server, _API) if server.address else f"http://{HERE}:{_API}"
     return asking(address, f"--aws-sigv4 aws:amz:{region}:s3", *flags) + script
 
 
@@ -140,6 +140,7 @@ def _grant(server: Server, client: Client) -> Grant:
     def as_admin(script: str, **variables: Template) -> Command:
         return _as(server, admin, admin_secret, script, **named, **variables)
 
+    probe = _as(server, key, secret, _PROBE, BUCKET=(buckets[0],))
     revoke = _script(server, _REVOKE, "-H 'x-minio-force-delete: true'")
     return Grant(
         server=server.name,
@@ -154,6 +155,8 @@ def _grant(server: Server, client: Client) -> Grant:
         ),
         measure=as_admin(_MEASURE),
         revoke=server.command("sh", "-c", revoke, timeout=30, LOGIN=(admin,), SECRET=(admin_secret,), **named),
-        probe=_as(server, key, secret, _PROBE, BUCKET=(buckets[0],)),
-        credential=credential(server, client.environment, logins, as_admin(_RETIRE, KEY=(key,))),
+        probe=probe,
+        credential=credential(
+            server, client.environment, logins, from_network(server, probe), as_admin(_RETIRE, KEY=(key,))
+        ),
     )

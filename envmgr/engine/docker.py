@@ -109,9 +109,11 @@ class DockerEngine:
         """Run a program inside a container."""
         return execution.run(self._api, container_id, argv, variables, timeout)
 
-    def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
+    def run_alone(
+        self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float, beside: str = ""
+    ) -> ExecResult:
         """Run a program in a container of its own."""
-        return oneoff.run(self._api, image, argv, variables, timeout)
+        return oneoff.run(self._api, image, argv, variables, timeout, beside)
 
     def start(self, container_id: str) -> None:
         """Start a container."""

@@ -118,8 +118,13 @@ class Engine(Protocol):
         keep their own order; which of the two comes first is not certain.
         """
 
-    def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
-        """Run a program as `exec` does, in a container made from an image for this one call, with a way out."""
+    def run_alone(
+        self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float, beside: str = ""
+    ) -> ExecResult:
+        """Run a program as `exec` does, in a container made from an image for this one call, with a way out.
+
+        `beside` is a running container: the program sees its networks and its mounts, read-only, as its user.
+        """
 
     def start(self, container_id: str) -> None:
         """Start a container; fine when it runs already."""

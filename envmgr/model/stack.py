@@ -266,6 +266,8 @@ class Credential:
     """Value that names who enters; None where the password says it, as a signed token does."""
     logins: tuple[str, ...]
     """The two between which it alternates: a new login stands beside the old one."""
+    enter: Command
+    """Enters by the server's name on the network, for a container that is there and has the server's programs."""
     retire: Command
     """Ends the credential that the values name, and its sessions; idempotent; leaves every other one alone."""
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from envmgr.errors import EngineError, EnvmgrError, ExitCode, UsageError
+from envmgr.model.observed import State
 from envmgr.model.plan import Plan
 from envmgr.model.result import Rotated, RotateResult
 from envmgr.model.secret import references
@@ -24,6 +25,7 @@ from envmgr.operations.session import Session
 from envmgr.operations.up import Agree, UpOptions, up_locked
 from envmgr.operations.values import Values, gather, keep, with_values
 from envmgr.provision.grants import Provisioner
+from envmgr.provision.inside import Inside
 from envmgr.records.journal import Journal, Stage
 
 OPERATION = "rotate"
@@ -131,6 +133,7 @@ class _Rotation:
             Stage("added", "setting the new credential beside the old", lambda: self._with(self.new).ensure(grant)),
             Stage("entered", "entering with the new one", lambda: self._enter(grant)),
             *over,
+            Stage("verified", "entering from inside each consumer", lambda: self._verify(grant)),
             Stage("retired", "ending the old one", lambda: self._retire(grant, self.old)),
             Stage("refused", "making sure that the old one is refused", lambda: self._refuse(grant)),
         )
@@ -142,6 +145,17 @@ class _Rotation:
 
     def _enter(self, grant: Grant) -> None:
         self._with(self.new).act(grant, grant.probe, "enter with the new credential")
+
+    def _verify(self, grant: Grant) -> None:
+        if grant.credential is None:
+            return
+        session, stack = self.session, self.stack
+        inside = Inside(session.engine, session.vault.fill_all, session.project.system.substitutes)
+        observed = session.observe()
+        for service in (one for one in stack.services if one.name in self._consumers()):
+            for container in observed.of(stack.compose_project, service.name):
+                if container.state is State.RUNNING:
+                    inside.prove(grant.credential, service, container)
 
     def _retire(self, grant: Grant, values: Mapping[str, str]) -> None:
         if grant.credential:

@@ -120,9 +120,13 @@ class FakeEngine(World):
         answer = self.exec_handler(container, argv, variables)
         return timed_out(answer.output, timeout) if isinstance(answer, StillRunning) else answer
 
-    def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
+    def run_alone(
+        self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float, beside: str = ""
+    ) -> ExecResult:
         """Let the handler answer for an image that is there."""
         self.admit("run_alone", image, argv)
+        if beside and beside not in self.held:
+            raise EngineError(f"nothing can stand beside {beside[:12]}: it has gone", help="envmgr status")
         if image not in self.images:
             raise EngineError(f"no container can be made from {image}: No such image: {image}")
         answer = self.run_alone_handler(image, argv, variables)
