@@ -21,10 +21,11 @@ def secrets() -> None:
 @secrets.command()
 @click.argument("environment", shell_complete=words.environments)
 @click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option("--end-overlap", is_flag=True, help="Withdraw the previous values instead; see `previous` in the spec.")
 @click.option("--yes", is_flag=True, help="Do not ask before a protected environment is cut; for machines.")
 @json_option
 @click.pass_obj
-def rotate(file: str, environment: str, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
+def rotate(file: str, environment: str, names: tuple[str, ...], end_overlap: bool, yes: bool, as_json: bool) -> None:
     """Exchange secrets for new ones, and prove it; NAME is a server, or a generated variable.
 
     The new credential is set beside the old one, and is seen to open its server; what uses it is restarted and proven
@@ -34,11 +35,12 @@ def rotate(file: str, environment: str, names: tuple[str, ...], yes: bool, as_js
     \b
     envmgr secrets rotate prod postgres
     envmgr secrets rotate prod redis minio SECRET_KEY
-    envmgr secrets rotate prod                  goes on with one that was cut
+    envmgr secrets rotate prod                             goes on with one that was cut
+    envmgr secrets rotate prod SECRET_KEY --end-overlap
     """
     from envmgr.operations.rotate import rotate as operate
     from envmgr.report.secrets import write_rotated
 
     with session(file, as_json=as_json) as one:
-        result = operate(one, environment, names, agreement(yes=yes, as_json=as_json))
+        result = operate(one, environment, names, agreement(yes=yes, as_json=as_json), ends_overlap=end_overlap)
     write_rotated(result, as_json=as_json)

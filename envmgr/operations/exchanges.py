@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from envmgr import naming
 from envmgr.errors import UsageError
 from envmgr.model.stack import Credential, Grant, Needed, Origin, Stack
 from envmgr.secrets.generate import generate
@@ -47,6 +48,34 @@ class Exchange:
         return new
 
 
+@dataclass(frozen=True, slots=True)
+class Ending(Exchange):
+    """The end of an overlap: the value before the present one is no longer valid."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The values that change."""
+        return (self.previous,)
+
+    def next(self, known: Mapping[str, str]) -> dict[str, str]:  # noqa: ARG002
+        """Return the values to come."""
+        return {self.previous: ""}
+
+
+def ending(stack: Stack, exchange: Exchange) -> Exchange:
+    """Return the end of a value's overlap.
+
+    Raises: `UsageError` when the application takes one value at a time.
+    """
+    if not exchange.previous:
+        raise UsageError(
+            f"{exchange.subject} of {stack.target} has no overlap to end: the application takes one value at a time",
+            state="Nothing was changed.",
+            help=f'name the second one under [variables.{exchange.need.name}]: previous = "…"',
+        )
+    return Ending(exchange.subject, exchange.need, previous=exchange.previous)
+
+
 def exchanges(stack: Stack, previous: Mapping[str, str]) -> tuple[Exchange, ...]:
     """Return everything of an environment that envmgr can exchange.
 
@@ -57,6 +86,7 @@ def exchanges(stack: Stack, previous: Mapping[str, str]) -> tuple[Exchange, ...]
         Exchange(_subject(need, grants.get(need.name)), need, grants.get(need.name), previous.get(need.name, ""))
         for need in stack.needed
         if need.is_secret and need.origin is Origin.GENERATED
+        if need.name in grants or not _administers(need)
     )
 
 
@@ -68,6 +98,11 @@ def chosen(stack: Stack, known: tuple[Exchange, ...], name: str) -> Exchange:
     found = next((one for one in known if name in (one.subject, one.need.name)), None)
     if found is not None:
         return found
+    if any(need.name == name and _administers(need) for need in stack.needed):
+        raise UsageError(
+            f"{name} of {stack.target} was set when its server first started, and is not exchanged while it runs",
+            state="Nothing was changed.",
+        )
     if any(need.name == name for need in stack.needed if need.is_secret):
         raise UsageError(
             f"{name} of {stack.target} was not made by envmgr: only whoever issued it makes another",
@@ -81,6 +116,11 @@ def chosen(stack: Stack, known: tuple[Exchange, ...], name: str) -> Exchange:
         state="Nothing was changed.",
         help=f"it can exchange: {', '.join(names)}" if names else f"envmgr secrets list {stack.target}",
     )
+
+
+def _administers(need: Needed) -> bool:
+    """Tell whether a value belongs to a server itself: it takes the first one that it sees, and no other."""
+    return f"{naming.INFRA}." in need.place
 
 
 def _subject(need: Needed, grant: Grant | None) -> str:

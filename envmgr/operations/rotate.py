@@ -41,6 +41,12 @@ def rotate(session: Session, target: str, subjects: tuple[str, ...], agree: Agre
     """
     began = time.monotonic()
     (stack,) = session.project.stacks((target,))
+    if stack.is_base:
+        raise UsageError(
+            "only an environment's secrets are exchanged: those of the base were set when its servers first started",
+            state="Nothing was changed.",
+            help="envmgr secrets rotate ENVIRONMENT NAME",
+        )
     known = exchanges(stack, _previous(session))
     wanted = {one.subject: one for one in (chosen(stack, known, name) for name in subjects)}
     with session.locks.acquire(target), interruptible(session, (stack,), _again(stack)):

@@ -30,6 +30,7 @@ from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.start import Started, remove, start, without
 from envmgr.operations.values import Values, gather
 from envmgr.operations.volumes import create_volumes
+from envmgr.records.journal import Journal
 from envmgr.render.files import render
 from envmgr.render.folder import write
 from envmgr.secrets.deliver import deliver
@@ -92,7 +93,16 @@ def up_selected(session: Session, selected: Selected, options: UpOptions, agree:
     environments = tuple(stack for stack in system.environments if stack.target in selected)
     stacks = (system.base, *environments)
     with session.locks.acquire_all(tuple(s.target for s in environments)), interruptible(session, stacks, again):
+        for stack in environments:
+            _tell_cut(session, stack)
         return up_locked(session, selected, options, agree)
+
+
+def _tell_cut(session: Session, stack: Stack) -> None:
+    """Say that an operation of several steps was cut: `up` brings things to the spec, and ends none."""
+    entry = Journal(session.project.folder, stack.target).read()
+    if entry is not None:
+        session.caution(stack.target, f"{entry.operation} of {entry.subject} was cut; to go on: {entry.command}")
 
 
 def up_locked(session: Session, selected: Selected, options: UpOptions, agree: Agree) -> UpResult:
