@@ -17,7 +17,7 @@ from envmgr.model.plan import Plan
 from envmgr.model.result import Rotated, RotateResult
 from envmgr.model.secret import references
 from envmgr.model.stack import Grant, Service, Stack
-from envmgr.operations.exchanges import Exchange, chosen, exchanges
+from envmgr.operations.exchanges import Exchange, chosen, ending, exchanges
 from envmgr.operations.image_source import choose_source
 from envmgr.operations.interruption import interruptible
 from envmgr.operations.plan import propose
@@ -32,10 +32,12 @@ OPERATION = "rotate"
 ROLLED = "rolled"
 
 
-def rotate(session: Session, target: str, subjects: tuple[str, ...], agree: Agree) -> RotateResult:
+def rotate(
+    session: Session, target: str, subjects: tuple[str, ...], agree: Agree, *, ends_overlap: bool = False
+) -> RotateResult:
     """Exchange secrets of an environment, one after the other; one that was cut before is finished first.
 
-    `subjects` are servers and generated variables.
+    `subjects` are servers and generated variables; with `ends_overlap` their previous values are withdrawn instead.
 
     Raises: `UsageError`, `SpecError`, `LockedError`, `EngineError`, `NotHealthyError`; the error says how far it came.
     """
@@ -49,6 +51,8 @@ def rotate(session: Session, target: str, subjects: tuple[str, ...], agree: Agre
         )
     known = exchanges(stack, _previous(session))
     wanted = {one.subject: one for one in (chosen(stack, known, name) for name in subjects)}
+    if ends_overlap:
+        wanted = {subject: ending(stack, one) for subject, one in wanted.items()}
     with session.locks.acquire(target), interruptible(session, (stack,), _again(stack)):
         journal = Journal(session.project.folder, target)
         done = _finish(session, stack, journal, known)
