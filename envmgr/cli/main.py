@@ -19,7 +19,7 @@ from envmgr.cli.explain import explain
 from envmgr.cli.files import render
 from envmgr.cli.images import build, images, lock
 from envmgr.cli.importing import import_
-from envmgr.cli.looking import health, logs, ps, status
+from envmgr.cli.looking import capacity, health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
 from envmgr.cli.reaching import exec_, open_, shell
@@ -33,7 +33,7 @@ _SECTIONS = {
     "Begin": ("init", "import", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
     "Develop": ("native", "container", "run", "env"),
-    "Look": ("plan", "status", "ps", "health", "why", "explain", "logs"),
+    "Look": ("plan", "status", "ps", "health", "why", "explain", "logs", "capacity"),
     "Reach": ("open", "shell", "exec"),
     "Secrets": ("secrets",),
     "Files and images": ("render", "build", "images", "lock"),
@@ -84,7 +84,7 @@ def cli(ctx: click.Context, file: str) -> None:
 
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
-    *(plan, status, ps, health, why, explain, logs, open_, shell, exec_),
+    *(plan, status, ps, health, capacity, why, explain, logs, open_, shell, exec_),
     *(secrets, render, build, images, lock, completion),
 ):
     cli.add_command(command)

@@ -51,6 +51,50 @@ class SidesResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceBudget:
+    """What one service may take; of each of its replicas."""
+
+    service: str
+    replicas: int
+    is_job: bool
+    cpus: float
+    memory: int
+    """Bytes, as all memory here."""
+    pids: int
+    cpus_reserved: float
+    memory_reserved: int
+    running: int
+    """Containers."""
+    is_in_force: bool
+    """What runs has exactly these limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one stack may take; jobs are left out of the sums."""
+
+    target: str
+    services: tuple[ServiceBudget, ...]
+    cpus: float
+    memory: int
+    cpus_reserved: float
+    memory_reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityResult:
+    """What stacks may take of the host; what is left is negative where limits add up to more than there is."""
+
+    host_cpus: int
+    host_memory: int
+    budgets: tuple[Budget, ...]
+    cpus_left: float
+    memory_left: int
+    unreserved_cpus: float
+    unreserved_memory: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rotated:
     """One secret that was exchanged."""
 
