@@ -31,7 +31,7 @@ def write_capacity(result: CapacityResult, *, as_json: bool) -> None:
     print_table(_COLUMNS, rows, note="NOTE")
     sys.stdout.write(f"\nhost: {result.host_cpus} CPUs, {_size(result.host_memory)} of memory; of all stacks' limits\n")
     sys.stdout.write(f"  {_left(_number, result.cpus_left, 'CPUs', 'shared when all are busy')}\n")
-    sys.stdout.write(f"  {_left(_size, result.memory_left, 'memory', 'somebody is killed when all is used')}\n")
+    sys.stdout.write(f"  {_left(_size, result.memory_left, 'of memory', 'somebody is killed when all is used')}\n")
     sys.stdout.write(
         f"  not reserved: {_number(result.unreserved_cpus)} CPUs, {_size(result.unreserved_memory)} of memory\n"
     )
@@ -67,8 +67,8 @@ def _service_row(target: str, one: ServiceBudget) -> Row:
 
 def _left(written: Callable[[float], str], amount: float, what: str, consequence: str) -> str:
     if amount >= 0:
-        return f"left: {written(amount)} of {what}"
-    return f"over: {written(-amount)} of {what} more than there is: {consequence}"
+        return f"left: {written(amount)} {what}"
+    return f"over: {written(-amount)} {what} beyond the host: {consequence}"
 
 
 def _number(value: float) -> str:
