@@ -172,7 +172,7 @@ def test_what_is_destroyed_goes_from_managed_servers_and_nothing_of_others(
     assert refused.code == 2
     assert managed.owned(prefix) == owned
     shown = sandbox.ok("destroy", "prod", "--protected", "--yes")
-    for title in (f"PostgreSQL database {prefix}chat", f"Redis user {prefix}app with its keys {prefix}*"):
+    for title in (f"PostgreSQL database {prefix}chat", f"Redis keys {prefix}*"):
         assert title in shown.out + shown.err
     assert managed.owned(prefix) == []
     assert running(sandbox) == set()

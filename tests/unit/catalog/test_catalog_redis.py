@@ -89,7 +89,7 @@ def test_the_access_of_an_environment():
 
 def test_the_rest_of_a_grant():
     (grant,) = binding().grants
-    assert (grant.server, grant.title) == ("redis", "Redis user dev_app with its keys dev_*")
+    assert (grant.server, grant.title) == ("redis", "Redis keys dev_*")
     admin = {"REDISCLI_AUTH": (ADMIN,)}
     found = {name: (getattr(grant, name).argv[-1], dict(getattr(grant, name).variables)) for name in COMMANDS}
     assert found == {

@@ -88,7 +88,7 @@ def bound_to(url: str, *, is_provisioned: bool = True) -> Binding:
 def test_an_environment_owns_what_it_would_own_in_redis():
     (grant,) = valkey.Valkey().bind(server("cache"), CLIENT).grants
     (of_redis,) = redis.Redis().bind(like_redis("cache"), CLIENT).grants
-    assert (grant.server, grant.title) == ("cache", "Valkey user dev_app with its keys dev_*")
+    assert (grant.server, grant.title) == ("cache", "Valkey keys dev_*")
     for command in ("exists", "ensure", "measure", "revoke", "probe"):
         one, other = getattr(grant, command), getattr(of_redis, command)
         assert one.argv == tuple(part.replace("redis-cli", "valkey-cli") for part in other.argv)

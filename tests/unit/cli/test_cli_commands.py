@@ -224,7 +224,7 @@ def test_the_name_typed_deletes(terminal: Terminal):
     ended = terminal.run("destroy", "dev")
     assert (ended.code, ended.out) == (0, "dev destroyed: 3 containers removed\n")
     assert ended.err.startswith("dev\n  - remove    app (play-dev-app-1)\n")
-    said = "; deletes PostgreSQL database dev_play, Redis user dev_app with its keys dev_*\n"
+    said = "; deletes PostgreSQL database dev_play, Redis keys dev_*\n"
     assert ended.err.endswith(said)
 
 
@@ -248,7 +248,7 @@ def test_what_was_destroyed_is_told_although_the_next_one_fails(terminal: Termin
     *plans, first, last = ended.lines
     assert [(plan["event"], plan["targets"]) for plan in plans] == [("plan", ["dev"]), ("plan", ["stage"])]
     assert first["targets"] == ["dev"]
-    assert last["error"]["message"].startswith("cannot delete the Redis user stage_app")
+    assert last["error"]["message"].startswith("cannot delete the Redis keys stage_")
 
 
 def test_the_question_itself():

@@ -29,7 +29,7 @@ def provisioner(answer: ExecResult, *images: str) -> tuple[Provisioner, FakeEngi
 
 
 def grant(*, is_given: bool = False) -> Grant:
-    return Grant("pg", "database prod_chat", COMMAND, COMMAND, COMMAND, COMMAND, COMMAND, is_given)
+    return Grant("pg", "database prod_chat", COMMAND, COMMAND, COMMAND, COMMAND, COMMAND, is_given=is_given)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def unpadded(text: str) -> bytes:
 def test_a_known_token():
     # Signed by hand with openssl, so that the test does not repeat the code.
     token = (
-        Vault().with_target("infra", {"K": "secret"}).fill((SignedToken(SecretRef("K", "infra"), '{"access":"r"}'),))
+        Vault().with_target("infra", {"K": "secret"}).fill((SignedToken(SecretRef("K", "infra"), ('{"access":"r"}',)),))
     )
     assert (
         token == "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhY2Nlc3MiOiJyIn0.Ya0GdYN-7QwsgtH2tFidaMFcNst1rx-iIWKxmOA0wnY"
@@ -81,9 +81,9 @@ def test_a_known_token():
 
 
 def test_a_token_without_its_key_is_empty_and_another_key_makes_another_token():
-    token = SignedToken(SecretRef("KEY", "nowhere"), "{}")
+    token = SignedToken(SecretRef("KEY", "nowhere"), ("{}",))
     assert VAULT.fill(("a", token, "b")) == "ab"
-    dev, infra = (VAULT.fill((SignedToken(SecretRef("KEY", scope), "{}"),)) for scope in ("dev", "infra"))
+    dev, infra = (VAULT.fill((SignedToken(SecretRef("KEY", scope), ("{}",)),)) for scope in ("dev", "infra"))
     assert dev.split(".")[:2] == infra.split(".")[:2]
     assert dev != infra
 
@@ -108,12 +108,12 @@ def test_a_targets_values_are_replaced_whole_and_others_stay():
 def test_references_are_found_in_order():
     first, second = SecretRef("A", "dev"), SecretRef("B", "dev", "url")
     assert references(("x", first, "y", second, first)) == (first, second, first)
-    assert references(("x", SignedToken(second, "{}"), first)) == (second, first)
+    assert references(("x", SignedToken(second, ("{}",)), first)) == (second, first)
     assert references(("x",)) == ()
 
 
 def test_a_stack_needs_the_key_of_a_token_that_it_delivers():
-    token = SignedToken(SecretRef("KEY", "infra"), "{}")
+    token = SignedToken(SecretRef("KEY", "infra"), ("{}",))
     one = service(secrets=(SecretMount("TOKEN", (token,)),), templated={"OTHER": (SecretRef("OTHER", "dev"), token)})
     assert secret_references(stack(one)) == (SecretRef("KEY", "infra"), SecretRef("OTHER", "dev"))
 
