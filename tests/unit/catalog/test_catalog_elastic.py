@@ -226,7 +226,9 @@ def test_one_of_two_users_is_ended_and_nothing_else(http: asked.Server):
 
 
 @pytest.mark.spawns
-@pytest.mark.parametrize(("status", "expected"), [(404, (0, "")), (403, (1, "DELETE /_security/user/dev_app: 403 no\n"))])
+@pytest.mark.parametrize(
+    ("status", "expected"), [(404, (0, "")), (403, (1, "DELETE /_security/user/dev_app: 403 no\n"))]
+)
 def test_ending_a_user_that_has_gone_is_fine_and_a_refusal_is_told(
     http: asked.Server, status: int, expected: tuple[int, str]
 ):

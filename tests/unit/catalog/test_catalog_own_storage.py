@@ -319,5 +319,7 @@ def test_services_are_told_the_key_that_is_theirs_now():
     found = bound(server("rustfs"))
     assert found.secrets == keys(LOGIN, SecretRef("RUSTFS_PASSWORD", "dev"))
     assert [ROTATED.fill(mount.content) for mount in found.secrets] == ["dev-app-2", "next"]
-    needed = Needed(LOGIN.name, "dev", False, Origin.OPERATOR, is_required=False, default="dev-app", place="infra.rustfs")
+    needed = Needed(
+        LOGIN.name, "dev", False, Origin.OPERATOR, is_required=False, default="dev-app", place="infra.rustfs"
+    )
     assert found.needed == (Needed("RUSTFS_PASSWORD", "dev", True, Origin.GENERATED, place="infra.rustfs"), needed)

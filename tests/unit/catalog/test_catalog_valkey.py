@@ -94,12 +94,19 @@ def test_an_environment_owns_what_it_would_own_in_redis():
         assert one.argv == tuple(part.replace("redis-cli", "valkey-cli") for part in other.argv)
         assert one.variables == other.variables
         assert "redis-cli" not in one.argv[-1]
+    assert grant.credential.logins == of_redis.credential.logins == ("dev_app", "dev_app_2")
+    for command in ("enter", "retire"):
+        one, other = getattr(grant.credential, command), getattr(of_redis.credential, command)
+        assert one.argv == tuple(part.replace("redis-cli", "valkey-cli") for part in other.argv)
+        assert one.variables == other.variables
+        assert "valkey-cli" in one.argv[-1]
 
 
 def test_services_are_told_as_they_are_of_redis():
     bound = valkey.Valkey().bind(server("cache", url_variable="CACHE_URL"), CLIENT)
     url = SecretRef("CACHE_PASSWORD", "dev", "url")
-    assert bound.secrets == (SecretMount("CACHE_URL", ("redis://dev_app:", url, "@cache:6379/0")),)
+    login = SecretRef("CACHE_LOGIN", "dev", "url")
+    assert bound.secrets == (SecretMount("CACHE_URL", ("redis://", login, ":", url, "@cache:6379/0")),)
     assert valkey.Valkey().bind(server(), CLIENT).secrets[0].name == "REDIS_URL"
     assert bound.variables == {"REDIS_KEY_PREFIX": "dev_"}
 

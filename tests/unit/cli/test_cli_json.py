@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from envmgr.cli import images, looking, native, plan, reaching, stacks, why
+from envmgr.cli import images, looking, native, plan, reaching, secrets, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.imported import Became, Difference, Fate, ImportResult
@@ -39,7 +39,7 @@ def machine(terminal: Terminal) -> Terminal:
         with silent() if is_quiet else listening(as_json=as_json) as listen:
             yield replace(terminal.house.session(), listen=listen)
 
-    for module in (images, looking, native, plan, reaching, stacks, why):
+    for module in (images, looking, native, plan, reaching, secrets, stacks, why):
         terminal.patch.setattr(module, "session", session)
     return terminal
 
@@ -167,7 +167,17 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("images pull", nothing_there, 0),
     ("images save images.tar", None, 0),
     ("images load images.tar", saved, 0),
+    ("capacity", up, 0),
+    ("capacity nowhere", None, 2),
+    ("secrets rotate dev redis SECRET_KEY", up, 0),
+    ("secrets rotate dev redis", None, 2),
+    ("secrets rotate dev", up, 2),
 ]
+
+
+def named(line: str) -> str:
+    """Return the command of a line: of a group with its second word."""
+    return " ".join(line.split()[: 2 if line.startswith(("images", "secrets")) else 1])
 
 
 def held_against_the_page(command: str, ended: Ended) -> None:
@@ -182,7 +192,7 @@ def held_against_the_page(command: str, ended: Ended) -> None:
 def test_what_a_command_prints_is_described(machine: Terminal, line: str, prepare: Prepare | None, code: int):
     if prepare:
         prepare(machine)
-    name = " ".join(line.split()[: 2 if line.startswith("images") else 1])
+    name = named(line)
     ended = machine.run(*line.split(), "--json")
     assert ended.code == code
     held_against_the_page(name, ended)
@@ -191,7 +201,7 @@ def test_what_a_command_prints_is_described(machine: Terminal, line: str, prepar
 def test_every_command_is_described_and_run_here():
     every = {path.removeprefix("envmgr ") for path, command in commands() if not hasattr(command, "commands")} - PASS_ON
     assert set(SHAPES.commands) == every
-    assert {" ".join(line.split()[: 2 if line.startswith("images") else 1]) for line, *_ in RUNS} == every
+    assert {named(line) for line, *_ in RUNS} == every
 
 
 def test_every_message_is_described(capsys: pytest.CaptureFixture[str]):
