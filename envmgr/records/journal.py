@@ -68,9 +68,9 @@ class Journal:
         """
         try:
             self.entry = _decoded(self.path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.entry = None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EnvmgrError(
                 f"{self.path} cannot be read: {getattr(error, 'strerror', None) or error}",
                 state=f"An operation on {self.target} was cut, and how far it came is not known. Nothing was changed.",
