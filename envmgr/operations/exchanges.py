@@ -98,7 +98,7 @@ def chosen(stack: Stack, known: tuple[Exchange, ...], name: str) -> Exchange:
     found = next((one for one in known if name in (one.subject, one.need.name)), None)
     if found is not None:
         return found
-    if any(need.name == name and _administers(need) for need in stack.needed):
+    if any(need.name == name and need.is_secret and _administers(need) for need in stack.needed):
         raise UsageError(
             f"{name} of {stack.target} was set when its server first started, and is not exchanged while it runs",
             state="Nothing was changed.",

@@ -213,6 +213,8 @@ class _Rotation:
     def _go_back(self, *, is_kept: bool) -> bool:
         """Undo what was done and tell whether that worked; if not, the journal stays as it is."""
         try:
+            # None of its steps counts as done any more: whoever goes on with it, should this be cut, does them all.
+            self.journal.begin(OPERATION, self.exchange.subject, _again(self.stack), {"old": self.old, "new": self.new})
             if is_kept:
                 self.session.step(self.stack.target, f"{self.exchange.subject}: going back to the old one")
                 self._keep(self.old)

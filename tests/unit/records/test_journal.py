@@ -146,9 +146,7 @@ def test_what_another_version_wrote_is_refused(journal: Journal):
     known = json.loads(begun(journal).path.read_text())
     assert known["format"] == FORMAT
     error = refusal(written(journal, json.dumps(known | {"format": 2})))
-    assert str(error) == (
-        f"{journal.path} cannot be read: it has format 2, which this version of envmgr does not know"
-    )
+    assert str(error) == (f"{journal.path} cannot be read: it has format 2, which this version of envmgr does not know")
     assert error.state == "An operation on dev was cut, and how far it came is not known. Nothing was changed."
     assert error.help == "Put it back, or move it away and bring dev to its spec: envmgr up dev"
 
@@ -165,7 +163,7 @@ def test_what_another_version_wrote_is_refused(journal: Journal):
         b"\xff\xfe\x00",
         "{}",
         '{"format": 1}',
-        '{"format": 1, "operation": "rotate", "subject": "redis", "command": "x", "began": "x", "done": 5, "facts": {}}',
+        '{"format": 1, "operation": "rotate", "subject": "", "command": "", "began": "", "done": 5, "facts": {}}',
     ],
 )
 def test_a_broken_file_is_refused_and_stays(journal: Journal, text: str | bytes):
