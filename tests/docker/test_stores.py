@@ -69,7 +69,7 @@ curl -s -o /tmp/body -w '%{http_code}' -X "$1" --aws-sigv4 "aws:amz:$S3_REGION:s
 """
 ELASTICSEARCH = """\
 curl -s -o /tmp/body -w '%{http_code}' -X "$1" -H 'Content-Type: application/json' \
--u "$ELASTICSEARCH_USERNAME:$(cat "$ELASTICSEARCH_PASSWORD_FILE")" ${3:+-d "$3"} "$ELASTICSEARCH_URL$2"
+-u "$(cat "$ELASTICSEARCH_USERNAME_FILE"):$(cat "$ELASTICSEARCH_PASSWORD_FILE")" ${3:+-d "$3"} "$ELASTICSEARCH_URL$2"
 """
 SEND = """\
 import os, socket, sys
