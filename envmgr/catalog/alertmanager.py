@@ -71,6 +71,7 @@ class Alertmanager:
                     "/etc/alertmanager/alertmanager.yml",
                     "alertmanager/alertmanager.yml.j2",
                     _context(options),
+                    ("amtool", "check-config"),
                 ),
             ),
             egress=options.webhook_secret or options.webhook_url is not None,

@@ -166,6 +166,10 @@ class DockerEngine:
         """Return an image, or None."""
         return images.find(self._api, reference)
 
+    def tag_image(self, reference: str, name: str) -> None:
+        """Give an image one more name."""
+        images.tag(self._api, reference, name)
+
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether the engine reaches a registry."""
         return images.registry_answers(self._api, reference, timeout)

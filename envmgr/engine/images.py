@@ -35,6 +35,12 @@ def find(api: Api, reference: str) -> ImageInfo | None:
     return None if answer.status == ABSENT else snapshot.image(answer.json())
 
 
+def tag(api: Api, reference: str, name: str) -> None:
+    """Give an image one more name."""
+    repository, _, version = name.rpartition(":")
+    api.call("POST", f"/images/{path_of(reference)}/tag", params={"repo": repository, "tag": version})
+
+
 def registry_answers(api: Api, reference: str, timeout: float) -> bool:
     """Ask the engine to ask the registry for the reference; the way there is the engine's, not this machine's."""
     import httpx

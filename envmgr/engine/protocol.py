@@ -166,6 +166,9 @@ class Engine(Protocol):
     def image(self, reference: str) -> ImageInfo | None:
         """Return an image that the engine has, or None."""
 
+    def tag_image(self, reference: str, name: str) -> None:
+        """Give an image that the engine has one more name."""
+
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether the engine reaches the registry of a reference; an answer that refuses is an answer."""
 

@@ -45,6 +45,8 @@ class SidesResult:
     """In containers."""
     stopped: tuple[str, ...]
     """On the desk, and nothing runs them."""
+    healthy: int
+    """How many services were proven healthy."""
     addresses: tuple[Address, ...]
     """Where the servers and containers listen on the host."""
     seconds: float

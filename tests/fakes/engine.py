@@ -229,6 +229,14 @@ class FakeEngine(World):
         )
         return self.images.get(reference) or next(held, None)
 
+    def tag_image(self, reference: str, name: str) -> None:
+        """Give an image one more name."""
+        self.admit("tag_image", reference, name)
+        found = self.image(reference)
+        if found is None:
+            raise EngineError(f"No such image: {reference}")
+        self.images[name] = found
+
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether a registry answers."""
         self.admit("registry_answers")
