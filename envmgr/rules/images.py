@@ -62,7 +62,7 @@ def _variables(document: Document) -> Iterator[Said]:
         value = _at(document, keys)
         if isinstance(value, str):
             for name in _UNSET.findall(value.replace("$$", "")):
-                yield keys, f"without {name or name} in the environment, this is empty".replace("  ", " ")
+                yield keys, f"while {name} is not set, it stands for nothing"
 
 
 _UNSET = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)(?![A-Za-z0-9_]|:?[?+])")
