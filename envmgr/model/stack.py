@@ -49,6 +49,10 @@ class Image:
         return f"{self.reference}@{self.digest}" if self.digest else self.reference
 
 
+PRIVILEGED_PORTS = 1024
+"""Below it, opening a port is a privilege."""
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A port of a container on the host."""
@@ -229,6 +233,12 @@ class Service:
     """User and name of the password for a person at its pages."""
     native: NativeCommand | None = None
     """None: it runs in a container only."""
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Capabilities that it loses; a port below 1024 has its own named, though all of them go."""
+        is_privileged = any(min(port.published, port.target) < PRIVILEGED_PORTS for port in self.ports)
+        return ("ALL", "NET_BIND_SERVICE") if is_privileged else ("ALL",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,11 @@ Document = dict[str, Any]
 _MEGABYTE = 1024**2
 _WHOLE = ("command", "entrypoint", "test")
 """Lists that are one sentence: nothing can be appended to them."""
-_OUTSIDE = ("scale", "depends_on", "pull_policy")
-"""Keys that tell Compose what to do, and a container nothing."""
+_OUTSIDE = ("scale", "depends_on", "pull_policy", naming.LINT_ACCEPTS)
+"""Keys that tell Compose or a linter something, and a container nothing."""
+_NO_HEALTHCHECK = {
+    "EM-S11-healthcheck": "Its image may hold no program that could ask; envmgr asks from outside, where it can."
+}
 _UP = ".."
 """From `compose/` to the project's folder."""
 
@@ -125,7 +128,7 @@ def _confinement(service: Service) -> Document:
     return {
         "read_only": True,
         "init": True,
-        "cap_drop": ["ALL"],
+        "cap_drop": list(service.dropped),
         "security_opt": ["no-new-privileges:true"],
         "tmpfs": [_tmpfs(service, mount) for mount in service.tmpfs],
         "shm_size": f"{service.shm_megabytes}m" if service.shm_megabytes else None,
@@ -162,6 +165,8 @@ def _life(service: Service) -> Document:
     return {
         "depends_on": {d.service: {"condition": d.condition.value} for d in service.depends_on},
         "healthcheck": _healthcheck(service.healthcheck, service.start_seconds),
+        # A job ends; what runs for good without a healthcheck says why.
+        naming.LINT_ACCEPTS: _NO_HEALTHCHECK if service.healthcheck is None and not service.is_job else None,
         "restart": "no" if service.is_job else "unless-stopped",
         "stop_signal": service.stop_signal,
         "stop_grace_period": _seconds(service.stop_seconds),

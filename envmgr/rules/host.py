@@ -112,7 +112,7 @@ def _writable(service: Service) -> Iterator[Said]:
 
 def _missing_source(service: Service) -> Iterator[Said]:
     for mount in mounts(service):
-        if mount.kind == "bind" and mount.makes_folder and not is_open(mount.source):
+        if mount.kind == "bind" and mount.makes_folder and not (is_open(mount.source) or _is_socket(mount)):
             yield ("volumes", mount.index), f"if {mount.source} is missing, Docker makes a folder there, owned by root"
 
 

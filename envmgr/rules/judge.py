@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from envmgr.model.lint import Finding, LintResult
+from envmgr.naming import LINT_ACCEPTS as ACCEPTS
 from envmgr.rules.document import Document, table
 from envmgr.rules.rule import MEDIUM, Rule, of_document
 from envmgr.rules.table import RULES
@@ -12,8 +13,6 @@ from envmgr.rules.tree import Keys
 
 Accepting = tuple[tuple[Keys, dict[str, object]], ...]
 """Place → rule or row → why."""
-ACCEPTS = "x-envmgr-lint"
-"""Beside what is accepted, or anywhere above it: id of a rule, or of a row → why."""
 
 
 def judge(documents: Sequence[Document]) -> LintResult:
@@ -96,4 +95,3 @@ SUPPRESSION = Rule(
 def every_rule() -> tuple[Rule, ...]:
     """Return all rules, that about suppressions first."""
     return (SUPPRESSION, *RULES)
-

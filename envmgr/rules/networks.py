@@ -32,9 +32,7 @@ def _no_network(service: Service) -> Iterator[Said]:
     mode = service.body.get("network_mode")
     if mode in ("bridge", "default"):
         yield ("network_mode",), "it is on the bridge that all projects of the host share"
-    elif mode is None and not _joined(service):
-        yield ("networks",), "it is on the default network, with everything else of the project"
-    elif "default" in _joined(service):
+    elif (mode is None and not _joined(service)) or "default" in _joined(service):
         yield ("networks",), "it is on the default network, with everything else of the project"
 
 

@@ -17,7 +17,7 @@ _CREDENTIAL = re.compile(
 )
 _NO_CREDENTIAL = re.compile(
     r"_FILE$|_PATH$|_URL$|_TYPE$|_NAME$|_HEADER$|_LENGTH$|_TTL$|_EXPIR|_TIMEOUT$|_ENABLED?$|_ALGORITHM$|EXPIRE"
-    r"|^ALLOW_|PUBLIC_KEY|_ROTATION|_LIFETIME$|_MINUTES$|_SECONDS$|_DAYS$|_MAX|TOKENS$|_ID$",
+    r"|^ALLOW_|(?<!SECRET_)ACCESS_KEY$|PUBLIC_KEY|_ROTATION|_LIFETIME$|_MINUTES$|_SECONDS$|_DAYS$|_MAX|TOKENS$|_ID$",
     re.IGNORECASE,
 )
 _LOGIN = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
@@ -79,11 +79,14 @@ def _login_in_url(service: Service) -> Iterator[Said]:
 def _on_command_line(service: Service) -> Iterator[Said]:
     for keys in (("command",), ("entrypoint",), ("healthcheck", "test")):
         text = " ".join(service.words(*keys))
-        found = _OPTION.search(text) or _LOGIN.search(text)
-        # One character is what a login without a password is asked with.
-        if found and len(found[found.lastindex or 0]) > 1 and not is_open(text[found.start() : found.end()]):
-            if "/run/secrets/" not in found[0] and "$$" not in found[0]:
-                yield keys, "a secret stands on its command line, for every process of the host to read"
+        if any(_is_secret_word(found) for found in (*_OPTION.finditer(text), *_LOGIN.finditer(text))):
+            yield keys, "a secret stands on its command line, for every process of the host to read"
+
+
+def _is_secret_word(found: re.Match[str]) -> bool:
+    """Tell a secret from a variable, a file, and the one letter with which a login without a password is asked."""
+    value = found[found.lastindex or 0]
+    return len(value) > 1 and not is_open(value) and "$$" not in value and not value.startswith(("/", "@"))
 
 
 def _by_variable(service: Service) -> Iterator[Said]:

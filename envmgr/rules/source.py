@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import reduce
 from typing import Any
 
@@ -129,9 +130,11 @@ def _scalar(node: Any, tag: str) -> Any:
 
 
 def _number(text: str) -> int | float | str:
-    for kind in (lambda it: int(it.replace("_", ""), 0), lambda it: int(it), float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
+    text = text.replace("_", "")
+    with suppress(ValueError):
+        return int(text, 0)
+    with suppress(ValueError):
+        return int(text)
+    with suppress(ValueError):
+        return float(text)
     return text
