@@ -161,12 +161,6 @@ class Port:
     protocol: str
 
 
-_SHORT = re.compile(
-    r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[^:/]*[^0-9:/-][^:/]*):)?"
-    r"(?:(?P<published>[^:/]*):)?(?P<target>[^:/]+)(?:/(?P<protocol>\w+))?"
-)
-
-
 def ports(service: Service) -> Iterator[Port]:
     """Yield what a service publishes, short or long syntax."""
     for index, entry in enumerate(sequence(service.body.get("ports"))):
@@ -178,11 +172,13 @@ def ports(service: Service) -> Iterator[Port]:
 
 
 def _short_port(index: int, text: str) -> Port:
-    found = _SHORT.fullmatch(re.sub(r"\$\{[^}]*\}", "$", text))
-    if found is None:
-        return Port(index, "?", None, None, "tcp")
-    ip = (found["ip"] or "").strip("[]")
-    return Port(index, ip, _range(found["published"]), _range(found["target"]), found["protocol"] or "tcp")
+    """Read `[IP:][PUBLISHED:]TARGET[/PROTOCOL]`."""
+    text, _, protocol = re.sub(r"\$\{[^}]*\}", "$", text).partition("/")
+    ip, _, rest = text[1:].partition("]:") if text.startswith("[") else ("", "", text)
+    *before, target = rest.split(":")
+    if len(before) > 1:
+        ip = ":".join(before[:-1])
+    return Port(index, ip, _range(before[-1] if before else None), _range(target), protocol or "tcp")
 
 
 def _range(value: Any) -> range | None:

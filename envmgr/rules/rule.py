@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from envmgr.model.lint import References, Severity
 from envmgr.rules.document import Document, Service
@@ -25,7 +25,7 @@ class Rule:
     title: str
     instead: str
     check: Check
-    references: References = References()
+    references: References = field(default_factory=References)
 
     @property
     def family(self) -> str:
