@@ -15,9 +15,6 @@ _WHOLE = ("command", "entrypoint", "test")
 """Lists that are one sentence: nothing can be appended to them."""
 _OUTSIDE = ("scale", "depends_on", "pull_policy", naming.LINT_ACCEPTS)
 """Keys that tell Compose or a linter something, and a container nothing."""
-_NO_HEALTHCHECK = {
-    "EM-S11-healthcheck": "Its image may hold no program that could ask; envmgr asks from outside, where it can."
-}
 _UP = ".."
 """From `compose/` to the project's folder."""
 
@@ -71,6 +68,7 @@ def _without_reserved_cpus(body: Document) -> Document:
 
 def _service(stack: Stack, service: Service, config_hashes: Mapping[str, str]) -> Document:
     body = _identity(stack, service) | _confinement(service) | _attachments(stack, service) | _life(service)
+    body[naming.LINT_ACCEPTS] = _accepted(stack, service)
     body = {key: value for key, value in body.items() if value not in ({}, [], None)}
     body = merged(body, service.compose)
     contents = [config_hashes[config.path] for config in service.configs]
@@ -165,13 +163,22 @@ def _life(service: Service) -> Document:
     return {
         "depends_on": {d.service: {"condition": d.condition.value} for d in service.depends_on},
         "healthcheck": _healthcheck(service.healthcheck, service.start_seconds),
-        # A job ends; what runs for good without a healthcheck says why.
-        naming.LINT_ACCEPTS: _NO_HEALTHCHECK if service.healthcheck is None and not service.is_job else None,
         "restart": "no" if service.is_job else "unless-stopped",
         "stop_signal": service.stop_signal,
         "stop_grace_period": _seconds(service.stop_seconds),
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
     }
+
+
+def _accepted(stack: Stack, service: Service) -> Document:
+    """Say why what a linter would find here is meant."""
+    accepted = {}
+    if service.healthcheck is None and not service.is_job:
+        accepted["EM-S11-healthcheck"] = "The image may hold no program that could ask; envmgr asks from outside."
+    others = {mount.volume for one in stack.services if one is not service for mount in one.volumes}
+    if any(mount.volume in others for mount in service.volumes):
+        accepted["EM-S08-shared-volume"] = "The spec gives this volume to several services."
+    return accepted
 
 
 def _endpoint(stack: Stack, key: str, service: Service) -> Document | None:

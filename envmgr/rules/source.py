@@ -11,7 +11,7 @@ from typing import Any
 from envmgr.errors import UsageError
 from envmgr.rules.tree import Node, Place, laid_over
 
-_MOST_NODES = 100_000
+_MOST_NODES = 50_000
 """An alias within an alias can make a small file endless."""
 _DEFAULT = re.compile(r"(?<!\$)((?:\$\$)*)\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}")
 _COMPOSE = ("services", "include", "networks", "volumes", "configs", "secrets", "models")
