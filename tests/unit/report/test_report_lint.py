@@ -153,7 +153,7 @@ def test_people_read_places_reasons_and_what_to_write(result: LintResult, capsys
     text = capsys.readouterr().out
     assert "compose.yml:4:5: medium EM-S04-root web: it runs as root\n" in text
     assert '\n  EM-S04-root\n    user: "10001:10001"\n    (CIS 4.1; OWASP #2)\n' in text
-    assert "\naccepted: compose.yml:6:13: EM-S05-privileged-port services.web.ports.0: it opens port 80\n" in text
+    assert "\naccepted: compose.yml:6:13 EM-S05-privileged-port services.web.ports.0: it opens port 80\n" in text
     assert text.splitlines()[-1].startswith(f"{len(result.findings)} findings in 1 file: 1 high, ")
     assert text.splitlines()[-1].endswith(", 2 accepted")
     assert text.count('user: "10001:10001"') == 1
