@@ -49,10 +49,6 @@ class Image:
         return f"{self.reference}@{self.digest}" if self.digest else self.reference
 
 
-PRIVILEGED_PORTS = 1024
-"""Below it, opening a port is a privilege."""
-
-
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A port of a container on the host."""
@@ -237,7 +233,7 @@ class Service:
     @property
     def dropped(self) -> tuple[str, ...]:
         """Capabilities that it loses; a port below 1024 has its own named, though all of them go."""
-        is_privileged = any(min(port.published, port.target) < PRIVILEGED_PORTS for port in self.ports)
+        is_privileged = any(min(port.published, port.target) < 1024 for port in self.ports)
         return ("ALL", "NET_BIND_SERVICE") if is_privileged else ("ALL",)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from envmgr.rules.document import Document
 from envmgr.rules.rule import HIGH, Rule, Said, of_document
 from envmgr.rules.tree import Keys
+from envmgr.spec.compose_schema import compose_schema
 
 
 def _schema(document: Document) -> Iterator[Said]:
@@ -27,12 +25,7 @@ def _schema(document: Document) -> Iterator[Said]:
 def _validator() -> Any:
     from jsonschema import Draft202012Validator
 
-    # Importing the package that carries the schema would import its command line too.
-    package = find_spec("check_jsonschema")
-    assert package is not None
-    assert package.origin is not None
-    file = Path(package.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
-    return Draft202012Validator(json.loads(file.read_text("utf-8")))
+    return Draft202012Validator(compose_schema())
 
 
 def _why(error: Any) -> str:

@@ -66,7 +66,7 @@ def _expect_compose(root: Node, file: str) -> None:
             raise UsageError(f"{file}:{node.place.line} is no Compose file: {section} is no table")
     services = root.child("services")
     for name, service in (services.value or {} if services else {}).items():
-        if not isinstance(service.value, dict):
+        if not isinstance(service.value, dict) and not service.resets:
             raise UsageError(f"{file}:{service.place.line} is no Compose file: services.{name} is no table")
 
 

@@ -89,6 +89,11 @@ def test_two_overlays_make_two_projects_that_share_ports():
     assert (one.file, one.message) == ("compose.prod.yml", "web: host port 1 is that of web in compose.yml too")
 
 
+def test_an_overlay_takes_a_service_away():
+    result = judged(compose=web() + "  api: {image: b:1}\n", compose_prod="services: {api: !reset null}")
+    assert {one.path.split(".")[1] for one in result.findings if one.path.startswith("services.")} == {"web"}
+
+
 def test_files_that_name_two_projects_are_not_laid_over_each_other():
     both = judged(compose="name: a\n" + web(), compose_prod="name: b\n" + web("user: '1'"))
     assert [one.file for one in both.findings if one.rule == "EM-S04-user"] == ["compose.yml"]
