@@ -13,6 +13,7 @@ from envmgr.rules.tree import Node, Place, laid_over
 
 _MOST_NODES = 50_000
 """An alias within an alias can make a small file endless."""
+_DEEPEST = 100
 _DEFAULT = re.compile(r"(?<!\$)((?:\$\$)*)\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}")
 _COMPOSE = ("services", "include", "networks", "volumes", "configs", "secrets", "models")
 """Keys of which a Compose file has one at least."""
@@ -85,13 +86,12 @@ class _Reader:
             raise UsageError(f"{self._file} has no end: an alias repeats itself")
         mark = (key or node).start_mark
         place = Place(self._file, mark.line + 1, mark.column + 1)
+        if len(self._above) > _DEEPEST:
+            raise UsageError(f"{self._file} is no Compose file: it is nested too deeply")
         self._above.append(id(node))
-        try:
-            return self._made(node, place)
-        except RecursionError as error:
-            raise UsageError(f"{self._file} is no Compose file: it is nested too deeply") from error
-        finally:
-            self._above.pop()
+        made = self._made(node, place)
+        self._above.pop()
+        return made
 
     def _made(self, node: Any, place: Place) -> Node:
         tag = str(node.tag or "")

@@ -191,7 +191,9 @@ def test_a_suppression_cannot_accept_itself():
         ("services: [web]", "a.yml:1 is no Compose file: services is no table"),
         ("services:\n  web: nginx", "a.yml:2 is no Compose file: services.web is no table"),
         ("\x00", "a.yml is no YAML: "),
-        ("[" * 400, "a.yml is no "),
+        ("[" * 20, "a.yml:1:21 is no YAML: "),
+        ("x-a: " + "[" * 150 + "]" * 150, "a.yml is no Compose file: it is nested too deeply"),
+        ("x-a: " + "[" * 700 + "]" * 700, "a.yml is no YAML: nested too deeply"),
     ],
 )
 def test_what_is_no_compose_file_is_said_to_be_none(text: str, said: str):
