@@ -19,6 +19,7 @@ from envmgr.cli.explain import explain
 from envmgr.cli.files import render
 from envmgr.cli.images import build, images, lock
 from envmgr.cli.importing import import_
+from envmgr.cli.lint import lint
 from envmgr.cli.looking import capacity, health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
@@ -36,7 +37,7 @@ _SECTIONS = {
     "Look": ("plan", "status", "ps", "health", "why", "explain", "logs", "capacity"),
     "Reach": ("open", "shell", "exec"),
     "Secrets": ("secrets",),
-    "Files and images": ("render", "build", "images", "lock"),
+    "Files and images": ("render", "lint", "build", "images", "lock"),
     "At the terminal": ("completion",),
 }
 
@@ -85,7 +86,7 @@ def cli(ctx: click.Context, file: str) -> None:
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
     *(plan, status, ps, health, capacity, why, explain, logs, open_, shell, exec_),
-    *(secrets, render, build, images, lock, completion),
+    *(secrets, render, lint, build, images, lock, completion),
 ):
     cli.add_command(command)
 for command in (init, import_, schema):

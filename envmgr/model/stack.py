@@ -230,6 +230,12 @@ class Service:
     native: NativeCommand | None = None
     """None: it runs in a container only."""
 
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Capabilities that it loses; a port below 1024 has its own named, though all of them go."""
+        is_privileged = any(min(port.published, port.target) < 1024 for port in self.ports)
+        return ("ALL", "NET_BIND_SERVICE") if is_privileged else ("ALL",)
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

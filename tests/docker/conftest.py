@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = Path(__file__).parent / "fixture"
@@ -234,6 +235,12 @@ class Chatbot:
     def url(self, environment: str, path: str = "") -> str:
         """Return a URL of an environment's application."""
         return self.at(8000 + ("dev", "stage", "prod").index(environment), path)
+
+    def rendered(self) -> dict[str, dict]:
+        """Return every service of the rendered documents, by the name of its container."""
+        found = [yaml.safe_load(path.read_text()) for path in (self.sandbox.folder / "compose").glob("*.yml")]
+        whole = [one for one in found if all("user" in body for body in one["services"].values())]
+        return {f"{one['name']}-{key}-1": body for one in whole for key, body in one["services"].items()}
 
     def flower(self, environment: str, path: str = "") -> str:
         """Return a URL of an environment's Flower."""

@@ -106,6 +106,16 @@ def desk(machine: Terminal) -> None:
     up(machine)
 
 
+def rendered(machine: Terminal) -> None:
+    machine.run("render")
+
+
+def foreign(machine: Terminal) -> None:
+    """Have a Compose file with something to find, and something that it accepts."""
+    text = 'services: {web: {image: web, x-envmgr-lint: {EM-S04: "its image has a user"}}}'
+    (machine.house.folder / "foreign.yml").write_text(text)
+
+
 def saved(machine: Terminal) -> None:
     assert machine.run("images", "save", "images.tar").code == 0
 
@@ -159,6 +169,9 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("open dev app", None, 2),
     ("render", None, 0),
     ("render --check", None, 7),
+    ("lint", rendered, 0),
+    ("lint foreign.yml", foreign, 9),
+    ("lint", None, 2),
     ("build dev", build, 0),
     ("lock", published, 0),
     ("lock --check", None, 7),
