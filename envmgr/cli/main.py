@@ -23,6 +23,7 @@ from envmgr.cli.looking import health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
 from envmgr.cli.reaching import exec_, open_, shell
+from envmgr.cli.secrets import secrets
 from envmgr.cli.stacks import destroy, down, restart, up
 from envmgr.cli.starting import init, schema
 from envmgr.cli.why import why
@@ -34,6 +35,7 @@ _SECTIONS = {
     "Develop": ("native", "container", "run", "env"),
     "Look": ("plan", "status", "ps", "health", "why", "explain", "logs"),
     "Reach": ("open", "shell", "exec"),
+    "Secrets": ("secrets",),
     "Files and images": ("render", "build", "images", "lock"),
     "At the terminal": ("completion",),
 }
@@ -83,7 +85,7 @@ def cli(ctx: click.Context, file: str) -> None:
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
     *(plan, status, ps, health, why, explain, logs, open_, shell, exec_),
-    *(render, build, images, lock, completion),
+    *(secrets, render, build, images, lock, completion),
 ):
     cli.add_command(command)
 for command in (init, import_, schema):

@@ -158,6 +158,5 @@ def _unknown(stack: Stack, sources: Iterable[Mapping[str, Given]]) -> Iterable[P
     for source in sources:
         for name, one in source.items():
             if name not in names:
-                yield Problem(
-                    "nothing uses it", name, one.place, hint=f"declare it as [variables.{name}], or remove it"
-                )
+                hint = f"declare it as [variables.{name}], or remove it"
+                yield Problem("nothing uses it", name, one.place, hint=hint)

@@ -138,9 +138,8 @@ class CommandStore:
         try:
             found = json.loads(text)
         except json.JSONDecodeError as error:
-            raise SourceError(
-                f"{self.title} printed no JSON: {error.msg}, line {error.lineno}", state=UNTOUCHED
-            ) from None
+            what = f"{self.title} printed no JSON: {error.msg}, line {error.lineno}"
+            raise SourceError(what, state=UNTOUCHED) from None
         return texts(found, self.title)
 
 

@@ -25,14 +25,9 @@ def loose(folder: Path, target: str, env_files: Iterable[Path]) -> list[Problem]
     inside = secret_paths(folder, target)
     if inside:
         paths += [(below, "700"), *((path, "600") for path in inside)]
-    return [
-        Problem(
-            f"{_shown(folder, path)} can be read by other users of this host",
-            hint=f"chmod {mode} {_shown(folder, path)}",
-        )
-        for path, mode in paths
-        if _is_open(path)
-    ]
+    opened = [(_shown(folder, path), mode) for path, mode in paths if _is_open(path)]
+    told = "can be read by other users of this host"
+    return [Problem(f"{name} {told}", hint=f"chmod {mode} {name}") for name, mode in opened]
 
 
 def _is_open(path: Path) -> bool:

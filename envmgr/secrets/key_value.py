@@ -71,9 +71,7 @@ class KeyValueStore:
     def _refusal(self, answer: httpx.Response, where: str) -> SourceError:
         match answer.status_code:
             case 403:
-                return self._error(
-                    f"refuses the token, or lets it not read {where}", "vault login, or look at its policy"
-                )
+                return self._error(f"refuses the token, or lets it not read {where}", "vault token lookup")
             case 404:
                 return self._error(f"has nothing at {where}", f"vault kv put -mount={self._table.mount} {self._path} …")
             case 503:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from envmgr.errors import SourceError
-from envmgr.spec.schema import SecretsTable
+from envmgr.spec.schema import AgeTable, SecretsTable
 
 UNTOUCHED = "Nothing was changed."
 
@@ -50,7 +50,7 @@ def open_store(table: SecretsTable, folder: Path, target: str, shell: Mapping[st
         case "age":
             from envmgr.secrets.age import AgeStore
 
-            return AgeStore(table.age, folder, target, shell)
+            return AgeStore(table.age or AgeTable(), folder, target, shell)
         case "command":
             from envmgr.secrets.command import CommandStore
 

@@ -220,7 +220,7 @@ class SecretsTable(Strict):
     """`files`: `secrets/TARGET/NAME`; the others have a table of their own."""
     weak: Literal["warn", "refuse"] | None = None
     """What `up` does with weak and example values; when left out, what `debug`, `protected` and its name say."""
-    age: AgeTable = AgeTable()
+    age: AgeTable | None = None
     command: CommandTable | None = None
     vault: KeyValueTable | None = None
 

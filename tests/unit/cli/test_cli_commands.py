@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from envmgr.cli import images, looking, main, native, plan, reaching, stacks, why
+from envmgr.cli import images, looking, main, native, plan, reaching, secrets, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.plan import Plan
 from tests.house import House
@@ -61,7 +61,7 @@ def terminal(house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     def session(file: str, *, as_json: bool = False, is_quiet: bool = False) -> Iterator[Any]:
         yield house.session()
 
-    for module in (images, looking, native, plan, reaching, stacks, why):
+    for module in (images, looking, native, plan, reaching, secrets, stacks, why):
         monkeypatch.setattr(module, "session", session)
     monkeypatch.chdir(house.folder)
     return Terminal(house, capsys, monkeypatch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from envmgr.cli import images, looking, native, plan, reaching, stacks, why
+from envmgr.cli import images, looking, native, plan, reaching, secrets, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.imported import Became, Difference, Fate, ImportResult
@@ -39,7 +41,7 @@ def machine(terminal: Terminal) -> Terminal:
         with silent() if is_quiet else listening(as_json=as_json) as listen:
             yield replace(terminal.house.session(), listen=listen)
 
-    for module in (images, looking, native, plan, reaching, stacks, why):
+    for module in (images, looking, native, plan, reaching, secrets, stacks, why):
         terminal.patch.setattr(module, "session", session)
     return terminal
 
@@ -124,6 +126,17 @@ def composed(machine: Terminal) -> None:
     machine.patch.setattr("envmgr.operations.importing.import_project", lambda *_: result)
 
 
+def piped(machine: Terminal) -> None:
+    """Have a value come through a pipe."""
+    stream = io.TextIOWrapper(io.BytesIO(b"k3Vq-7Zt0_wXb9RmPf2a\n"))
+    machine.patch.setattr(sys, "stdin", stream)
+
+
+def weakened(machine: Terminal) -> None:
+    (machine.house.folder / ".env.dev").write_text("SECRET_KEY=secret\nNOBODY=1\n")
+    (machine.house.folder / ".env.prod").write_text("SECRET_KEY=secret\n")
+
+
 Prepare = Callable[[Terminal], None]
 RUNS: list[tuple[str, Prepare | None, int]] = [
     ("init --yes", begin, 0),
@@ -162,6 +175,16 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("build dev", build, 0),
     ("lock", published, 0),
     ("lock --check", None, 7),
+    ("secrets init", None, 0),
+    ("secrets init", weakened, 0),
+    ("secrets set dev SECRET_KEY", piped, 0),
+    ("secrets set dev NOBODY", piped, 2),
+    ("secrets list", up, 0),
+    ("secrets list", None, 0),
+    ("secrets show dev SECRET_KEY", up, 0),
+    ("secrets show prod SECRET_KEY", up, 2),
+    ("secrets check", up, 9),
+    ("secrets check", weakened, 9),
     ("images list", build, 0),
     ("images build", None, 0),
     ("images pull", nothing_there, 0),
@@ -182,7 +205,7 @@ def held_against_the_page(command: str, ended: Ended) -> None:
 def test_what_a_command_prints_is_described(machine: Terminal, line: str, prepare: Prepare | None, code: int):
     if prepare:
         prepare(machine)
-    name = " ".join(line.split()[: 2 if line.startswith("images") else 1])
+    name = " ".join(line.split()[: 2 if line.startswith(("images", "secrets")) else 1])
     ended = machine.run(*line.split(), "--json")
     assert ended.code == code
     held_against_the_page(name, ended)
@@ -191,7 +214,7 @@ def test_what_a_command_prints_is_described(machine: Terminal, line: str, prepar
 def test_every_command_is_described_and_run_here():
     every = {path.removeprefix("envmgr ") for path, command in commands() if not hasattr(command, "commands")} - PASS_ON
     assert set(SHAPES.commands) == every
-    assert {" ".join(line.split()[: 2 if line.startswith("images") else 1]) for line, *_ in RUNS} == every
+    assert {" ".join(line.split()[: 2 if line.startswith(("images", "secrets")) else 1]) for line, *_ in RUNS} == every
 
 
 def test_every_message_is_described(capsys: pytest.CaptureFixture[str]):
