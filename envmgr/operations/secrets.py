@@ -15,7 +15,7 @@ from envmgr.operations.keeping import keep
 from envmgr.operations.ownership import is_inside, refuse_lost
 from envmgr.operations.reading import Reading, read
 from envmgr.operations.session import BASE_WAIT, Session
-from envmgr.operations.values import Values, read_all, store_generated, vault_of
+from envmgr.operations.values import Values, read_all, refuse_unkeepable, store_generated, vault_of
 from envmgr.operations.weak import own_words
 from envmgr.secrets.ages import ages_of
 from envmgr.secrets.strength import weakness
@@ -34,6 +34,7 @@ def init(session: Session, targets: tuple[str, ...]) -> tuple[SecretsKept, ...]:
     with session.locks.acquire_all(locked, base_wait=BASE_WAIT):
         readings = read_all(session, stacks)
         _refuse_wrong(readings)
+        refuse_unkeepable(session, stacks, readings)
         vault_of(session, session.project.system.stacks)
         values = {stack.target: Values(one.known, one.to_generate) for stack, one in _pairs(stacks, readings)}
         for stack in stacks:
@@ -153,12 +154,11 @@ def _can_own(session: Session, stack: Stack) -> bool:
 
 def _made(session: Session, stack: Stack, values: Values) -> SecretsKept:
     names = tuple(need.name for need in values.to_generate)
-    before = len(values.known)
     if not names:
         return SecretsKept(stack.target, (), "")
-    stored = store_generated(session, stack, values)
-    assert len(stored.known) == before + len(names)
-    return SecretsKept(stack.target, names, read(session, stack).places[names[0]].rpartition(":")[0] or "")
+    store_generated(session, stack, values)
+    place = read(session, stack).places[names[0]]
+    return SecretsKept(stack.target, names, place.rpartition(":")[0] or place)
 
 
 def _rows(session: Session, stack: Stack, reading: Reading) -> tuple[SecretRow, ...]:

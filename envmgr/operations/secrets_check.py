@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from envmgr.errors import Problem
+from envmgr.errors import EnvmgrError, Problem
 from envmgr.model.secrets import SecretFinding, Severity
 from envmgr.model.stack import Stack
-from envmgr.operations.reading import Reading
+from envmgr.operations.reading import Reading, read
 from envmgr.operations.session import Session
 from envmgr.operations.values import read_all
 from envmgr.operations.weak import own_words
@@ -23,9 +23,15 @@ def check(session: Session, targets: tuple[str, ...]) -> tuple[SecretFinding, ..
     """
     every = session.project.system.stacks
     chosen = session.project.stacks(targets) if targets else every
-    # A value that two environments share is found whichever of them is named.
-    readings = read_all(session, every)
+    readings = read_all(session, chosen)
     found: list[SecretFinding] = []
+    # A value that two environments share is found whichever of them is named.
+    for stack in (one for one in every if one not in chosen):
+        try:
+            readings[stack.target] = read(session, stack)
+        except EnvmgrError as error:
+            message = f"not compared with the others: {error.message}"
+            found.append(SecretFinding("unreadable", "warning", stack.target, "", message, "", error.help))
     for stack in chosen:
         reading = readings[stack.target]
         found += _absent(stack, reading)
@@ -82,7 +88,7 @@ def _problems(session: Session, stack: Stack, reading: Reading) -> Iterator[Secr
 def _shared(stack: Stack, every: tuple[Stack, ...], readings: Mapping[str, Reading]) -> Iterator[SecretFinding]:
     mine = readings[stack.target]
     for other in every:
-        if other.target == stack.target:
+        if other.target == stack.target or other.target not in readings:
             continue
         theirs = readings[other.target].secrets(other)
         for name, value in sorted(mine.secrets(stack).items()):

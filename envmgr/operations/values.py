@@ -11,7 +11,7 @@ from envmgr import layout, naming
 from envmgr.errors import Problem, SpecError
 from envmgr.model.stack import Needed, Stack
 from envmgr.operations.keeping import keep
-from envmgr.operations.reading import Reading, read
+from envmgr.operations.reading import Reading, read, store_of
 from envmgr.operations.session import Session
 from envmgr.operations.weak import refuse_weak
 from envmgr.secrets.generate import generate
@@ -39,6 +39,7 @@ def gather(session: Session, stacks: tuple[Stack, ...]) -> dict[str, Values]:
     readings = read_all(session, stacks)
     refuse_absent(stacks, readings)
     refuse_weak(session, stacks, readings)
+    refuse_unkeepable(session, stacks, readings)
     found: dict[str, Values] = {}
     for stack in stacks:
         reading = readings[stack.target]
@@ -72,6 +73,18 @@ def refuse_absent(stacks: tuple[Stack, ...], readings: Mapping[str, Reading]) ->
             state="Nothing was written or started.",
             help=_help(stacks) if missing else "Put the files where the spec says, or correct the spec.",
         )
+
+
+def refuse_unkeepable(session: Session, stacks: tuple[Stack, ...], readings: Mapping[str, Reading]) -> None:
+    """Refuse to make values that could not be kept, before anything is changed.
+
+    Raises: `SourceError` of a store that only gives, or lacks what it writes with.
+    """
+    for stack in stacks:
+        names = [need.name for need in readings[stack.target].to_generate]
+        store = store_of(session, stack) if names else None
+        if store:
+            store.prepare(names)
 
 
 def store_generated(session: Session, stack: Stack, values: Values) -> Values:

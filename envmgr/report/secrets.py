@@ -30,7 +30,9 @@ def write_kept(kept: Sequence[SecretsKept], *, as_json: bool) -> None:
         return
     done = [one for one in kept if one.names]
     for one in done:
-        sys.stdout.write(f"{one.target}: {', '.join(one.names)} kept in {one.source}\n")
+        sys.stdout.write(
+            f"{one.target}: {', '.join(one.names)} kept in {one.source}; envmgr up {one.target} applies it\n"
+        )
     if not done:
         sys.stdout.write("nothing was missing that can be made\n")
 
@@ -84,10 +86,8 @@ def _summary(findings: Sequence[SecretFinding]) -> str:
     warnings = len(findings) - errors
     if not findings:
         return "nothing is wrong"
-    parts = (
-        f"{number} {word}{'' if number == 1 else 's'}" for number, word in ((errors, "error"), (warnings, "warning"))
-    )
-    return ", ".join(parts)
+    counted = ((errors, "error"), (warnings, "warning"))
+    return ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted if number)
 
 
 def _style(one: SecretRow) -> str:

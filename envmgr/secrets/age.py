@@ -38,11 +38,18 @@ class AgeStore:
         """Decrypt the file; one that is not there yet holds nothing."""
         return {key: Given(value, self.title) for key, value in self._entries(self._decrypted()).items()}
 
+    def prepare(self, names: Sequence[str]) -> None:  # noqa: ARG002 - the file takes any
+        """Make sure of the key and of the recipients."""
+        identities = self._identities()
+        self._check_readable(self._encrypted(b""), b"", identities)
+
     def write(self, values: Mapping[str, str]) -> None:
         """Encrypt the file anew, with these values set, for every recipient; the last words are read back first."""
         identities = self._identities()
         comment = f"Kept by envmgr for {self._target}."
-        text = changed(self._decrypted(identities), values, comment, self.title)
+        old = self._decrypted(identities)
+        self._entries(old)
+        text = changed(old, values, comment, self.title)
         if not values.items() <= self._entries(text).items():
             raise SourceError(f"{self.title} has a line that would swallow what is added below it", state=UNTOUCHED)
         data = self._encrypted(text)

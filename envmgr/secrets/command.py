@@ -58,9 +58,13 @@ class CommandStore:
             found = {name: without_last_break(self._text(out)) for name, out in zip(asked, outputs, strict=True)}
         return {name: Given(value, self.title) for name, value in found.items() if value}
 
+    def prepare(self, names: Sequence[str]) -> None:
+        """Refuse."""
+        raise only_gives(self.title, tuple(names), "put each where the command finds it, and try again")
+
     def write(self, values: Mapping[str, str]) -> None:
         """Refuse."""
-        raise only_gives(self.title, tuple(values), "put each where the command finds it, and try again")
+        self.prepare(tuple(values))
 
     def _output(self, name: str) -> bytes:
         words = (word.replace("{name}", name).replace("{environment}", self._target) for word in self._table.command)

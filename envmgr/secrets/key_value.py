@@ -39,10 +39,14 @@ class KeyValueStore:
         place = f"{self._table.mount}/{self._path} of {self.title}"
         return {name: Given(value, place) for name, value in self._data(self._answer()).items() if value}
 
+    def prepare(self, names: Sequence[str]) -> None:
+        """Refuse."""
+        pairs = " ".join(f"{name}=…" for name in names)
+        raise only_gives(self.title, tuple(names), f"vault kv patch -mount={self._table.mount} {self._path} {pairs}")
+
     def write(self, values: Mapping[str, str]) -> None:
         """Refuse."""
-        pairs = " ".join(f"{name}=…" for name in values)
-        raise only_gives(self.title, tuple(values), f"vault kv patch -mount={self._table.mount} {self._path} {pairs}")
+        self.prepare(tuple(values))
 
     def _answer(self) -> httpx.Response:
         import httpx

@@ -36,6 +36,13 @@ class Store(Protocol):
         """
         ...
 
+    def prepare(self, names: Sequence[str]) -> None:
+        """Make sure that new values could be kept, before anything else is changed.
+
+        Raises: `SourceError`.
+        """
+        ...
+
     def write(self, values: Mapping[str, str]) -> None:
         """Keep values beside those that it has, all or none.
 

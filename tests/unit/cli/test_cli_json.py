@@ -19,6 +19,7 @@ from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.imported import Became, Difference, Fate, ImportResult
 from envmgr.model.observed import ImageInfo, RegistryImage, State
 from envmgr.model.progress import Caution, Message, Note, Output, Progress, Step
+from envmgr.operations import secrets_check
 from envmgr.report.errors import report_error
 from envmgr.report.progress import as_event, listening, silent
 from tests.fakes.engine import Behaviour
@@ -43,6 +44,7 @@ def machine(terminal: Terminal) -> Terminal:
 
     for module in (images, looking, native, plan, reaching, secrets, stacks, why):
         terminal.patch.setattr(module, "session", session)
+    terminal.patch.setattr(secrets_check, "in_git", lambda _folder, _paths: [])
     return terminal
 
 

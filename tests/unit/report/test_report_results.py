@@ -148,6 +148,8 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                     "services": 2,
                     "is_protected": True,
                     "rows": [ROW_FIELDS, GONE_FIELDS],
+                    "oldest_secret": "",
+                    "secret_age": None,
                 },
                 {
                     "target": "stage",
@@ -156,6 +158,8 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                     "services": 2,
                     "is_protected": False,
                     "rows": [],
+                    "oldest_secret": "",
+                    "secret_age": None,
                 },
             ]
         },
