@@ -215,7 +215,7 @@ def test_all_weak_values_of_a_strict_environment_are_refused_at_once(house: Hous
     with pytest.raises(SpecError) as caught:
         house.up("stage")
     assert caught.value.details == (
-        ".env.infra: POSTGRES_ADMIN_PASSWORD of infra is a well-known value",
+        ".env.infra:1: POSTGRES_ADMIN_PASSWORD of infra is a well-known value",
         ".env.stage:2: POSTGRES_PASSWORD of stage is shorter than 12 characters",
         ".env.stage:1: SECRET_KEY of stage is an example value",
     )
