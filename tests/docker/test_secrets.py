@@ -1,10 +1,9 @@
-"""No byte of a secret is anywhere but where its container reads it: all output, files, processes and objects searched."""
+"""No byte of a secret is anywhere but where its container reads it: in all output, all files, all processes."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import stat
 import threading
 from collections import Counter
@@ -93,7 +92,7 @@ def watching(seen: set[bytes], until: threading.Event) -> None:
     """Note every command line that appears, a few times each, for a process may become another program."""
     looked: Counter[str] = Counter()
     while not until.wait(0.01):
-        for pid in (name for name in os.listdir("/proc") if name.isdigit() and looked[name] < 5):
+        for pid in (one.name for one in Path("/proc").iterdir() if one.name.isdigit() and looked[one.name] < 5):
             looked[pid] += 1
             with suppress(OSError):
                 seen.add(Path("/proc", pid, "cmdline").read_bytes())
