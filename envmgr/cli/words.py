@@ -122,6 +122,13 @@ def paths(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[s
     return [f"{above}{dot}{name}" for name in found]
 
 
+def secrets(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a secret of the target before it: those that `[variables]` declares, and those that a file holds."""
+    from envmgr.spec.outline import read_secret_names
+
+    return _matching(read_secret_names(_file(ctx), ctx.params.get("target") or ""), incomplete)
+
+
 def _services(ctx: click.Context) -> dict[str, tuple[str, ...]]:
     """Read targets and services from the spec; nothing where it cannot be read, for a shell shows no errors."""
     from envmgr.errors import EnvmgrError

@@ -189,6 +189,10 @@ class StackRow:
     services: int
     is_protected: bool
     rows: tuple[ContainerRow, ...]
+    oldest_secret: str = ""
+    """The one that has had its value for the longest, as far as it was seen; empty: none was."""
+    secret_age: float | None = None
+    """Its age in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

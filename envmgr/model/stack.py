@@ -355,6 +355,8 @@ class Stack:
     prefix: str = ""
     is_protected: bool = False
     is_base: bool = False
+    refuses_weak: bool = False
+    """Weak and example values of secrets, and files that others can read, keep it from starting."""
     native: tuple[Service, ...] = ()
     """Services that run on the desk at present, as the spec has them."""
 

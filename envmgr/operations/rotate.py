@@ -20,10 +20,11 @@ from envmgr.model.stack import Grant, Service, Stack
 from envmgr.operations.exchanges import Exchange, chosen, ending, exchanges
 from envmgr.operations.image_source import choose_source
 from envmgr.operations.interruption import interruptible
+from envmgr.operations.keeping import keep
 from envmgr.operations.plan import propose
 from envmgr.operations.session import Session
 from envmgr.operations.up import Agree, UpOptions, up_locked
-from envmgr.operations.values import Values, gather, keep, with_values
+from envmgr.operations.values import Values, gather, with_values
 from envmgr.provision.grants import Provisioner
 from envmgr.provision.inside import Inside
 from envmgr.records.journal import Journal, Stage
@@ -182,7 +183,8 @@ class _Rotation:
             raise _OldOpens(f"the old credential still opens the {grant.title}", help=_again(self.stack))
 
     def _keep(self, values: Mapping[str, str]) -> None:
-        keep(self.session, self.stack, values, f"Exchanged by envmgr for {self.stack.target}.")
+        keep(self.session, self.stack, values)
+        self.session.vault = with_values(self.session.vault, self.stack.target, values)
 
     def _roll(self) -> None:
         up_locked(self.session, {self.stack.target: self.stack.services}, UpOptions(), lambda _plan: None)

@@ -23,6 +23,7 @@ from envmgr.operations.config_checks import refuse_wrong_configs
 from envmgr.operations.image_source import Source, choose_source
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
+from envmgr.operations.keeping import note_values
 from envmgr.operations.ownership import is_inside, own, refuse_lost
 from envmgr.operations.plan import Selected, propose
 from envmgr.operations.rendering import write_native_documents
@@ -241,6 +242,7 @@ def _write_documents(session: Session) -> None:
 def _bring_up(session: Session, stack: Stack, services: tuple[Service, ...], ground: _Ground) -> Started:
     plain = ground.values[stack.target].plain(stack)
     deliver(session.project.folder, stack, plain, session.vault)
+    note_values(session, stack)
     steps = ground.plan.of(stack.target)
     remove(session, stack, steps)
     create_volumes(session, stack, steps, ground.source)

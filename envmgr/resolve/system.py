@@ -12,6 +12,7 @@ from envmgr.model.stack import Grant, Needed, Network, Service, Stack, System, V
 from envmgr.resolve.checks import check
 from envmgr.resolve.servers import base_servers, draft_servers, infra_service
 from envmgr.resolve.site import Drafted, drafted, site, site_within
+from envmgr.resolve.strictness import base_refuses_weak, refuses_weak
 from envmgr.resolve.subnets import Block, allocate
 from envmgr.resolve.variables import declared
 from envmgr.spec.recipes import Recipe
@@ -52,6 +53,7 @@ def _base(spec: Spec, block: Block, seen: Site) -> Stack:
         grants=_grants(drafts.values()),
         is_protected=any(e.table.protected for e in spec.environments.values()),
         is_base=True,
+        refuses_weak=base_refuses_weak(spec),
     )
 
 
@@ -86,6 +88,7 @@ def _environment(spec: Spec, application: Drafted, block: Block) -> Stack:
         grants=(*(grant for binding in bindings for grant in binding.grants), *_grants(drafts)),
         prefix=environment.prefix,
         is_protected=environment.table.protected,
+        refuses_weak=refuses_weak(spec, environment),
     )
 
 

@@ -98,6 +98,19 @@ def _url(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        is_right = parts.scheme == "https" or (parts.scheme == "http" and is_local)
+        is_whole = is_right and bool(parts.hostname) and parts.port != 0 and parts.path in ("", "/")
+    except ValueError:
+        is_whole = False
+    if not is_whole or parts.query or parts.fragment or parts.username:
+        raise ValueError('expected "https://HOST:PORT", or http on the loopback: a token must not travel in clear')
+    return text.rstrip("/")
+
+
 def _shown(pattern: re.Pattern[str] | str, **more: Any) -> WithJsonSchema:
     """Tell an editor what a validator of ours takes, as far as a pattern can."""
     text = pattern if isinstance(pattern, str) else pattern.pattern
@@ -119,6 +132,7 @@ Alias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,61}[A-Za
 """A name in Docker's DNS, which is not as strict as the Internet's."""
 NetworkName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 ContainerPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+Recipient = Annotated[str, Field(pattern=r"^(?:age1[0-9a-z]+|ssh-(?:ed25519|rsa) [A-Za-z0-9+/=]+.*)$")]
 HostName = Annotated[
     str,
     Field(pattern=r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", max_length=253),
@@ -150,6 +164,65 @@ class ImagesTable(Strict):
 
     recipes: str = "images"
     """Folder of recipes for hosts that reach no registry; `shipped` takes those that come with envmgr."""
+
+
+class AgeTable(Strict):
+    """`[secrets.TARGET.age]`: an encrypted file that may be committed."""
+
+    file: str | None = None
+    """Relative to the spec; `secrets/TARGET.env.age` when left out."""
+    recipients: tuple[Recipient, ...] = ()
+    """Public keys that can read it: `age1…`, `ssh-ed25519 …`, `ssh-rsa …`."""
+    recipients_file: str | None = None
+    """File with one public key a line, relative to the spec."""
+    identity: str | None = None
+    """File of the private key, outside the project; ENVMGR_AGE_KEY or ENVMGR_AGE_KEY_FILE take its place."""
+
+
+class CommandTable(Strict):
+    """`[secrets.TARGET.command]`: any program that prints secrets."""
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Program and arguments, no shell reads them; `{name}` and `{environment}` are filled in."""
+    prints: Literal["value", "dotenv", "json"] = "value"
+    """One value a call, or everything in one call, as NAME=value lines or as one JSON object."""
+    names: tuple[VariableName, ...] | None = None
+    """Of `prints = "value"`: the secrets to ask for; all of the target's when left out."""
+    environment: tuple[str, ...] = ()
+    """Names of variables of the shell that it gets beside PATH, HOME and the locale's."""
+    seconds: Annotated[float, Field(gt=0, le=600)] = 20
+    """For one call, at most."""
+
+
+class KeyValueTable(Strict):
+    """`[secrets.TARGET.vault]`: HashiCorp Vault's or OpenBao's KV store, version 2."""
+
+    address: Annotated[str, AfterValidator(_address)]
+    """`https://vault.example.com:8200`."""
+    path: Annotated[str, Field(pattern=r"^[^/?#\s](?:[^?#\s]*[^/?#\s])?$")]
+    """Of the secret whose keys are the names, below the mount; `{environment}` is filled in."""
+    mount: Annotated[str, Field(pattern=r"^[^/?#\s](?:[^?#\s]*[^/?#\s])?$")] = "secret"
+    """Where the store is mounted."""
+    token_file: str | None = None
+    """File with the token, outside the project; VAULT_TOKEN takes its place."""
+    namespace: str | None = None
+    """Of Vault Enterprise or OpenBao."""
+    ca: str | None = None
+    """PEM file of the authority that signed its certificate, relative to the spec."""
+    seconds: Annotated[float, Field(gt=0, le=120)] = 10
+    """For its answer, at most."""
+
+
+class SecretsTable(Strict):
+    """`[secrets.TARGET]`: where secrets of an environment, or of `infra`, come from; over `[secrets.defaults]`."""
+
+    source: Literal["files", "age", "command", "vault"] = "files"
+    """`files`: `secrets/TARGET/NAME`; the others have a table of their own."""
+    weak: Literal["warn", "refuse"] | None = None
+    """What `up` does with weak and example values; when left out, what `debug`, `protected` and its name say."""
+    age: AgeTable | None = None
+    command: CommandTable | None = None
+    vault: KeyValueTable | None = None
 
 
 class BuildTable(Strict):
@@ -371,6 +444,8 @@ class Spec:
     variables: Mapping[str, VariableTable]
     infra: Mapping[str, InfraSpec]
     environments: Mapping[str, EnvironmentSpec]
+    secrets: Mapping[str, SecretsTable] = field(default_factory=dict)
+    """By target; of one that says nothing, what `[secrets.defaults]` says."""
 
     @property
     def base(self) -> Mapping[str, InfraSpec]:

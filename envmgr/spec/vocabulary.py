@@ -15,6 +15,7 @@ from envmgr.spec.schema import (
     InfraTable,
     NetworksTable,
     ProjectTable,
+    SecretsTable,
     ServiceTable,
     VariableTable,
 )
@@ -26,6 +27,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "images": ImagesTable,
     "builds": BuildTable,
     "variables": VariableTable,
+    "secrets": SecretsTable,
     "infra": InfraTable,
     "services": ServiceTable,
     "environments": EnvironmentTable,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +19,7 @@ from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.imported import Became, Difference, Fate, ImportResult
 from envmgr.model.observed import ImageInfo, RegistryImage, State
 from envmgr.model.progress import Caution, Message, Note, Output, Progress, Step
+from envmgr.operations import secrets_check
 from envmgr.report.errors import report_error
 from envmgr.report.progress import as_event, listening, silent
 from tests.fakes.engine import Behaviour
@@ -41,6 +44,7 @@ def machine(terminal: Terminal) -> Terminal:
 
     for module in (images, looking, native, plan, reaching, secrets, stacks, why):
         terminal.patch.setattr(module, "session", session)
+    terminal.patch.setattr(secrets_check, "in_git", lambda _folder, _paths: [])
     return terminal
 
 
@@ -134,6 +138,17 @@ def composed(machine: Terminal) -> None:
     machine.patch.setattr("envmgr.operations.importing.import_project", lambda *_: result)
 
 
+def piped(machine: Terminal) -> None:
+    """Have a value come through a pipe."""
+    stream = io.TextIOWrapper(io.BytesIO(b"k3Vq-7Zt0_wXb9RmPf2a\n"))
+    machine.patch.setattr(sys, "stdin", stream)
+
+
+def weakened(machine: Terminal) -> None:
+    (machine.house.folder / ".env.dev").write_text("SECRET_KEY=secret\nNOBODY=1\n")
+    (machine.house.folder / ".env.prod").write_text("SECRET_KEY=secret\n")
+
+
 Prepare = Callable[[Terminal], None]
 RUNS: list[tuple[str, Prepare | None, int]] = [
     ("init --yes", begin, 0),
@@ -175,6 +190,16 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("build dev", build, 0),
     ("lock", published, 0),
     ("lock --check", None, 7),
+    ("secrets init", None, 0),
+    ("secrets init", weakened, 0),
+    ("secrets set dev SECRET_KEY", piped, 0),
+    ("secrets set dev NOBODY", piped, 2),
+    ("secrets list", up, 0),
+    ("secrets list", None, 0),
+    ("secrets show dev SECRET_KEY", up, 0),
+    ("secrets show prod SECRET_KEY", up, 2),
+    ("secrets check", up, 9),
+    ("secrets check", weakened, 9),
     ("images list", build, 0),
     ("images build", None, 0),
     ("images pull", nothing_there, 0),

@@ -150,6 +150,8 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                     "services": 2,
                     "is_protected": True,
                     "rows": [ROW_FIELDS, GONE_FIELDS],
+                    "oldest_secret": "",
+                    "secret_age": None,
                 },
                 {
                     "target": "stage",
@@ -158,6 +160,8 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                     "services": 2,
                     "is_protected": False,
                     "rows": [],
+                    "oldest_secret": "",
+                    "secret_age": None,
                 },
             ]
         },

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from envmgr.errors import Problem, SpecError
 from envmgr.model.stack import Needed, Origin
-from envmgr.spec.dotenv import EnvValue, append_env, collect, read_env_files
+from envmgr.spec.dotenv import EnvValue, collect, read_env_files
+from envmgr.spec.dotenv_write import append_env
 
 
 @pytest.fixture
