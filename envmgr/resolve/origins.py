@@ -111,6 +111,13 @@ class Origins:
         defaults = _defaults(model, f"default of [{at[0]}]")
         return Table(at, layers_of(self._loaded.data, at), defaults)
 
+    def _secrets(self) -> Iterator[Table]:
+        first = ("secrets", naming.DEFAULTS)
+        yield self._plain(first, SECTIONS["secrets"])
+        for name in self._loaded.draft.secrets:
+            layers = layers_of(self._loaded.data, first, ("secrets", name))
+            yield Table(("secrets", name), layers, _defaults(SECTIONS["secrets"], "default of [secrets.NAME]"))
+
     def _environment_defaults(self) -> Table:
         at = ("environments", naming.DEFAULTS)
         places = [("environments", one.name) for one in self._loaded.draft.environments]
