@@ -96,9 +96,7 @@ class Origins:
             yield self._plain((section,), SECTIONS[section])
         for section, names in (("builds", draft.builds), ("variables", draft.variables)):
             yield from (self._plain((section, name), SECTIONS[section]) for name in names)
-        yield from (
-            self._plain(("secrets", name), SECTIONS["secrets"]) for name in self._loaded.data.get("secrets", {})
-        )
+        yield from self._secrets()
         for server in draft.infra.values():
             yield self._kinded(("infra", server.name), server, server.layers, naming.INFRA)
         for service in draft.services.values():
