@@ -18,6 +18,7 @@ _WORDS = {
     "images": "recipes",
     "builds": "context dockerfile target source args",
     "variables": "description required default secret generate from_shell file mount services",
+    "secrets": "source weak age command vault",
     "infra": f"{_ANY} mode url provision port ports uses",
     "services": f"{_ANY} build uses after variables volumes ports routes aliases joins files gpus replicas egress "
     "secrets_as native",

@@ -204,6 +204,7 @@ def test_explain_knows_where_they_come_from(house: House):
     assert kept.sources[0].what == "the Vault at https://v.example, which is asked at each command"
     assert kept.sources[0].place == "secrets.prod.source"
     assert explain(project, ("secrets.prod.vault.path",)).rows[0].value == "shop"
+    assert explain(project, ("secrets.dev.source",)).rows[0].value == "files"
 
 
 # ---- what is weak
