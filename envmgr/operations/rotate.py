@@ -81,7 +81,7 @@ def _finish(session: Session, stack: Stack, journal: Journal, known: tuple[Excha
         )
     exchange = chosen(stack, known, entry.subject)
     session.note(stack.target, f"going on with the rotation of {entry.subject}, begun {entry.began}")
-    gather(session, (session.project.system.base, stack))
+    gather(session, (session.project.system.base, stack), allows_weak=True)
     rotation = _Rotation(session, stack, journal, exchange, entry.facts["old"], entry.facts["new"])
     return (replace(rotation.carry_out(), was_cut=True),)
 
@@ -103,7 +103,7 @@ class _Rotation:
 
         Raises: `UsageError` when the environment is not as its spec says, and what `agree` raises.
         """
-        values = gather(session, (session.project.system.base, stack))
+        values = gather(session, (session.project.system.base, stack), allows_weak=True)
         _refuse_differing(stack, _plan(session, stack, values))
         known = values[stack.target].known
         new = exchange.next(known)
@@ -187,7 +187,9 @@ class _Rotation:
         self.session.vault = with_values(self.session.vault, self.stack.target, values)
 
     def _roll(self) -> None:
-        up_locked(self.session, {self.stack.target: self.stack.services}, UpOptions(), lambda _plan: None)
+        up_locked(
+            self.session, {self.stack.target: self.stack.services}, UpOptions(allows_weak=True), lambda _plan: None
+        )
 
     def _consumers(self) -> tuple[str, ...]:
         return tuple(one.name for one in self.stack.services if _mentions(one, self.exchange))

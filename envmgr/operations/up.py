@@ -48,6 +48,8 @@ class UpOptions:
     """Build the project's own images anew when their source has changed."""
     images: Source | None = None
     new_secrets: bool = False
+    allows_weak: bool = False
+    """Weak values keep nothing from starting: for what exchanges them."""
     trusts_ground: bool = False
     """Where nothing of it changes, the engine's word that the base is healthy will do, and what a running environment
     owns there is not made sure of again: for a quick switch of one service."""
@@ -132,7 +134,7 @@ def _lay_ground(
     base, *environments = stacks
     with session.locks.acquire(naming.INFRA, wait=BASE_WAIT):
         # Not before the locks: whoever held them may have made values meanwhile.
-        values = gather(session, stacks)
+        values = gather(session, stacks, allows_weak=options.allows_weak)
         plan, source = _agreed(session, stacks, selected, values, options, agree)
         _write_documents(session)
         ensure_images(session, stacks, source, build=options.build)

@@ -31,14 +31,17 @@ class Values:
         return {name: value for name, value in self.known.items() if name in names}
 
 
-def gather(session: Session, stacks: tuple[Stack, ...]) -> dict[str, Values]:
+def gather(session: Session, stacks: tuple[Stack, ...], *, allows_weak: bool = False) -> dict[str, Values]:
     """Read the values of every stack; the session's vault knows them afterwards.
+
+    `allows_weak`: what is about to be exchanged may be weak.
 
     Raises: `SpecError` that lists everything that is missing, wrong or weak, in all of them; `SourceError`.
     """
     readings = read_all(session, stacks)
     refuse_absent(stacks, readings)
-    refuse_weak(session, stacks, readings)
+    if not allows_weak:
+        refuse_weak(session, stacks, readings)
     refuse_unkeepable(session, stacks, readings)
     found: dict[str, Values] = {}
     for stack in stacks:

@@ -17,11 +17,12 @@ _WORDS = {
     "networks": "range",
     "images": "recipes",
     "builds": "context dockerfile target source args",
-    "variables": "description required default secret generate from_shell file mount services",
+    "variables": "description required default secret generate previous from_shell file mount services",
     "secrets": "source weak age command vault",
     "infra": f"{_ANY} mode url provision port ports uses",
     "services": f"{_ANY} build uses after variables volumes ports routes aliases joins files gpus replicas egress "
     "secrets_as native",
+    "secrets": "source weak age command vault",
     "environments": "prefix debug log_level workers protected reload subnet ports variables hosts services infra",
 }
 KEYS: Mapping[str, tuple[str, ...]] = {section: tuple(words.split()) for section, words in _WORDS.items()}
