@@ -34,7 +34,7 @@ def refuse_weak(session: Session, stacks: tuple[Stack, ...], readings: Mapping[s
             f"secrets of {', '.join(targets)} are not kept as they should be",
             tuple(refused),
             state="Nothing was written or started.",
-            help=f"envmgr secrets set {targets[-1]} NAME sets another value; for an environment that nobody depends on, "
+            help=f"envmgr secrets set {targets[-1]} NAME sets another value; where nobody depends on an environment, "
             f'write weak = "warn" under [secrets.{targets[-1]}]',
         )
 
