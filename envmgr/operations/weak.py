@@ -19,22 +19,23 @@ def refuse_weak(session: Session, stacks: tuple[Stack, ...], readings: Mapping[s
     Raises: `SpecError` with all of it.
     """
     refused: list[Problem] = []
+    targets: list[str] = []
     for stack in stacks:
         reading = readings[stack.target]
         found = (*weak(session, stack, reading), *reading.loose)
         if found and is_strict(session, stack, stacks):
             refused += found
+            targets.append(stack.target)
             continue
         for problem in found:
             session.caution(stack.target, _sentence(problem))
     if refused:
-        targets = ", ".join(dict.fromkeys(stack.target for stack in stacks if is_strict(session, stack, stacks)))
         raise SpecError(
-            f"secrets of {targets} are not kept as they should be",
+            f"secrets of {', '.join(targets)} are not kept as they should be",
             tuple(refused),
             state="Nothing was written or started.",
-            help="`envmgr secrets set ENVIRONMENT NAME` sets another value, `envmgr secrets check` lists all. For an "
-            'environment that nobody depends on: weak = "warn" under [secrets.ENVIRONMENT].',
+            help=f"envmgr secrets set {targets[-1]} NAME sets another value; where nobody depends on an environment, "
+            f'write weak = "warn" under [secrets.{targets[-1]}]',
         )
 
 
