@@ -22,7 +22,6 @@ _WORDS = {
     "infra": f"{_ANY} mode url provision port ports uses",
     "services": f"{_ANY} build uses after variables volumes ports routes aliases joins files gpus replicas egress "
     "secrets_as native",
-    "secrets": "source weak age command vault",
     "environments": "prefix debug log_level workers protected reload subnet ports variables hosts services infra",
 }
 KEYS: Mapping[str, tuple[str, ...]] = {section: tuple(words.split()) for section, words in _WORDS.items()}
