@@ -13,20 +13,10 @@ from envmgr.catalog.asking import asking
 from envmgr.catalog.kind import HERE, Binding, Client, Defaults, Draft, Server, credential, entering, from_network
 from envmgr.catalog.secret_variables import START
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    ConfigMount,
-    Grant,
-    Healthcheck,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Grant, Healthcheck, Image, Resources, SecretMount
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"

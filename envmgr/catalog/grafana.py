@@ -12,9 +12,10 @@ from envmgr.catalog.exporters import unwatched, watched
 from envmgr.catalog.grafana_dashboards import DASHBOARDS
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import ConfigMount, HttpProbe, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import ConfigMount, HttpProbe, Image, Resources, SecretMount
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "472:472"

@@ -26,20 +26,10 @@ from envmgr.catalog.kind import (
     given,
 )
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    ConfigMount,
-    Grant,
-    Healthcheck,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
-from envmgr.spec.schema import Memory, Strict, VariableName, memory_bytes
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Grant, Healthcheck, Image, Resources, SecretMount
+from envmgr.spec.values import Memory, Strict, VariableName, memory_bytes
 
 _MEGABYTE = 1024**2
 _UID = "999:999"

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from envmgr import naming
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
     Command,
@@ -17,14 +18,12 @@ from envmgr.model.stack import (
     Grant,
     Healthcheck,
     Image,
-    Needed,
-    Origin,
     Probe,
     Resources,
     SecretMount,
     Tmpfs,
 )
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 
 @dataclass(frozen=True, slots=True)

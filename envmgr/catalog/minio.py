@@ -14,8 +14,9 @@ from envmgr.catalog.http import curl
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Metrics, Server, credential, from_network
 from envmgr.catalog.object_storage import ADMIN, BucketOptions
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, Grant, Image, Resources, SecretMount
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"

@@ -11,9 +11,10 @@ from pydantic import Field
 from envmgr import naming
 from envmgr.catalog.kind import Binding, Client, Server, entering
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Needed, Origin, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import SecretMount
+from envmgr.spec.values import Strict
 
 ADMIN = "admin"
 """The administrator's access key in the stores that envmgr starts."""

@@ -12,20 +12,10 @@ from pydantic import AfterValidator, Field
 from envmgr import naming
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server, credential, entering, from_network, given
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    Grant,
-    Healthcheck,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-    Tmpfs,
-)
-from envmgr.spec.schema import Strict, VariableName
+from envmgr.model.stack import Command, CommandProbe, Grant, Healthcheck, Image, Resources, SecretMount, Tmpfs
+from envmgr.spec.values import Strict, VariableName
 
 _MEGABYTE = 1024**2
 _UID = "999:999"

@@ -11,7 +11,7 @@ from pydantic import Field
 from envmgr.catalog import http
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Endpoint, Metrics, Server, Site
 from envmgr.model.stack import ConfigMount, HttpProbe, Image, Resources
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "65534:65534"

@@ -10,9 +10,10 @@ from pydantic import Field
 from envmgr.catalog.http import bash
 from envmgr.catalog.kind import HERE, Binding, Client, Defaults, Draft, Server, credential, from_network
 from envmgr.catalog.secret_variables import START, start_script
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, SignedToken, Template
-from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import Name, Strict
+from envmgr.model.stack import Command, CommandProbe, Grant, Image, Resources, SecretMount
+from envmgr.spec.values import Name, Strict
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"

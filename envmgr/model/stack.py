@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from envmgr.model.desk import NativeCommand, SourceMount
+from envmgr.model.needed import Needed
 from envmgr.model.secret import SecretRef, Template, references
 
 
@@ -310,33 +311,6 @@ class Grant:
     def is_external(self) -> bool:
         """A managed server holds it."""
         return bool(self.ensure.client)
-
-
-class Origin(StrEnum):
-    """Where the value of a needed secret comes from."""
-
-    GENERATED = "generated"
-    """envmgr makes it when nobody has set it."""
-    OPERATOR = "operator"
-    """Only the operator can know it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """A value that a stack needs from the `.env` files."""
-
-    name: str
-    scope: str
-    """Target whose files hold it."""
-    is_secret: bool
-    origin: Origin
-    is_required: bool = True
-    default: str | None = None
-    from_shell: bool = False
-    file: str = ""
-    """Text file whose content is the value, relative to the spec; empty: it stands in the `.env` files."""
-    place: str = ""
-    """Dotted place in the spec that asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

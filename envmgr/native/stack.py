@@ -7,15 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from envmgr import naming
-from envmgr.model.stack import (
-    Healthcheck,
-    Image,
-    Network,
-    Resources,
-    Service,
-    Stack,
-    Tmpfs,
-)
+from envmgr.model.stack import Healthcheck, Image, Network, Resources, Service, Stack, Tmpfs
 
 IMAGE = "nginx:1.26"
 _MEGABYTE = 1024**2

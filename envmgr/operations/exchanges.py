@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from envmgr import naming
 from envmgr.errors import UsageError
-from envmgr.model.stack import Credential, Grant, Needed, Origin, Stack
+from envmgr.model.needed import Needed, Origin
+from envmgr.model.stack import Credential, Grant, Stack
 from envmgr.secrets.generate import generate
 from envmgr.spec.suggest import did_you_mean
 

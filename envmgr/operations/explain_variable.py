@@ -8,12 +8,13 @@ from pathlib import Path
 
 from envmgr import layout, naming
 from envmgr.model.explanation import Explanation, Source
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import references
-from envmgr.model.stack import Needed, Origin, Service, Stack
+from envmgr.model.stack import Service, Stack
 from envmgr.operations.project import Project
 from envmgr.planning.places import place_of
 from envmgr.resolve.origins import Origins
-from envmgr.secrets.store import open_store
+from envmgr.secrets.opening import open_store
 from envmgr.spec.dotenv import counts, read_env_files
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envmgr.errors import Problem
-from envmgr.model.stack import Needed, Stack
+from envmgr.model.needed import Needed
+from envmgr.model.stack import Stack
 from envmgr.operations.session import Session
 from envmgr.secrets.exposure import loose
 from envmgr.secrets.folder import read_folder
-from envmgr.secrets.store import Given, Store, open_store
+from envmgr.secrets.opening import open_store
+from envmgr.secrets.store import Given, Store
 from envmgr.spec.dotenv import Collected, EnvValues, cannot_pass, collect, counts, read_env_files
 
 

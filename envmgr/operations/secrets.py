@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from envmgr import naming
 from envmgr.errors import SpecError, UsageError
+from envmgr.model.needed import Needed
 from envmgr.model.observed import State
 from envmgr.model.secret import SecretValue, references
 from envmgr.model.secrets import SecretRow, SecretShown, SecretsKept
-from envmgr.model.stack import Needed, Stack
+from envmgr.model.stack import Stack
 from envmgr.operations.base import refuse_lost_of_base
 from envmgr.operations.keeping import keep
 from envmgr.operations.ownership import is_inside, refuse_lost

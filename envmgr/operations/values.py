@@ -9,7 +9,8 @@ from pathlib import Path
 
 from envmgr import layout, naming
 from envmgr.errors import Problem, SpecError
-from envmgr.model.stack import Needed, Stack
+from envmgr.model.needed import Needed
+from envmgr.model.stack import Stack
 from envmgr.operations.keeping import keep
 from envmgr.operations.reading import Reading, read, store_of
 from envmgr.operations.session import Session

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from envmgr import naming
-from envmgr.spec.schema import EnvironmentSpec, SecretsTable, Spec
+from envmgr.spec.schema import EnvironmentSpec, Spec
+from envmgr.spec.secret_tables import SecretsTable
 
 _PLAYGROUNDS = ("dev", "develop", "development", "local", "test")
 """What people call an environment that holds nothing of worth; also as the first word, `dev-anna`."""

@@ -8,7 +8,8 @@ from envmgr import naming
 from envmgr.catalog.kind import Binding, Draft, Overseer, Server, Site
 from envmgr.catalog.registry import INFRA
 from envmgr.errors import SpecError
-from envmgr.model.stack import Grant, Needed, Network, Service, Stack, System, Volume
+from envmgr.model.needed import Needed
+from envmgr.model.stack import Grant, Network, Service, Stack, System, Volume
 from envmgr.resolve.checks import check
 from envmgr.resolve.servers import base_servers, draft_servers, infra_service
 from envmgr.resolve.site import Drafted, drafted, site, site_within

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from envmgr.catalog.kind import Binding
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import Needed, Origin, SecretMount
+from envmgr.model.stack import SecretMount
 from envmgr.spec.schema import EnvironmentSpec, ServiceSpec, Spec, VariableTable
 
 

@@ -12,7 +12,7 @@ from envmgr.files import write_atomic
 from envmgr.secrets.store import UNTOUCHED, Given, outside
 from envmgr.spec.dotenv import parse
 from envmgr.spec.dotenv_write import changed
-from envmgr.spec.schema import AgeTable
+from envmgr.spec.secret_tables import AgeTable
 
 _KEY, _KEY_FILE = "ENVMGR_AGE_KEY", "ENVMGR_AGE_KEY_FILE"
 

@@ -20,7 +20,7 @@ from envmgr.errors import SourceError
 from envmgr.secrets.folder import without_last_break
 from envmgr.secrets.store import UNTOUCHED, Given, only_gives
 from envmgr.spec.dotenv import parse
-from envmgr.spec.schema import CommandTable
+from envmgr.spec.secret_tables import CommandTable
 
 _ALLOWED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 _AT_ONCE = 8

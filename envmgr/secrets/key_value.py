@@ -13,7 +13,7 @@ from urllib.parse import quote
 from envmgr.errors import SourceError
 from envmgr.secrets.command import texts
 from envmgr.secrets.store import UNTOUCHED, Given, only_gives, outside
-from envmgr.spec.schema import KeyValueTable
+from envmgr.spec.secret_tables import KeyValueTable
 
 if TYPE_CHECKING:
     import ssl

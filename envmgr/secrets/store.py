@@ -1,4 +1,4 @@
-"""What keeps a target's secrets beside its `.env` files: the one shape of all sources, and which one the spec chose."""
+"""What keeps a target's secrets beside its `.env` files: the one shape of all sources."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 from envmgr.errors import SourceError
-from envmgr.spec.schema import AgeTable, SecretsTable
 
 UNTOUCHED = "Nothing was changed."
 
@@ -49,27 +48,6 @@ class Store(Protocol):
         Raises: `SourceError`, for one that only gives always.
         """
         ...
-
-
-def open_store(table: SecretsTable, folder: Path, target: str, shell: Mapping[str, str]) -> Store | None:
-    """Return the store that the spec chose for a target; None for files alone."""
-    match table.source:
-        case "age":
-            from envmgr.secrets.age import AgeStore
-
-            return AgeStore(table.age or AgeTable(), folder, target, shell)
-        case "command":
-            from envmgr.secrets.command import CommandStore
-
-            assert table.command is not None
-            return CommandStore(table.command, folder, target, shell)
-        case "vault":
-            from envmgr.secrets.key_value import KeyValueStore
-
-            assert table.vault is not None
-            return KeyValueStore(table.vault, folder, target, shell)
-        case "files":
-            return None
 
 
 def only_gives(title: str, names: Sequence[str], how: str) -> SourceError:

@@ -9,8 +9,9 @@ from envmgr.naming import INFRA
 from envmgr.spec.cycles import cycles
 from envmgr.spec.draft import Draft, Drafted, EnvironmentDraft
 from envmgr.spec.places import Finding, Keys, dotted
-from envmgr.spec.schema import CommonTable, InfraTable, Mode, ServiceTable, VariableTable, memory_bytes
+from envmgr.spec.schema import CommonTable, InfraTable, Mode, ServiceTable, VariableTable
 from envmgr.spec.suggest import did_you_mean
+from envmgr.spec.values import memory_bytes
 
 RESERVED = {"ENVIRONMENT", "ENV_PREFIX", "DEBUG", "LOG_LEVEL", "WEB_CONCURRENCY"}
 _RESERVED_PREFIX = "ENVMGR_"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envmgr.errors import Problem, SpecError
-from envmgr.model.stack import Needed, Origin
+from envmgr.model.needed import Needed, Origin
 from envmgr.spec.suggest import did_you_mean
 
 _LIMIT = 60 * 1024

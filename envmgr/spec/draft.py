@@ -20,12 +20,12 @@ from envmgr.spec.schema import (
     Mode,
     NetworksTable,
     ProjectTable,
-    SecretsTable,
     ServiceSpec,
     ServiceTable,
     Spec,
     VariableTable,
 )
+from envmgr.spec.secret_tables import SecretsTable
 
 T = TypeVar("T", bound=BaseModel)
 

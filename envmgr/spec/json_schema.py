@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from envmgr.spec.definitions import Definitions, JsonSchema
 from envmgr.spec.kinds import KindOptions
-from envmgr.spec.schema import CommandTable, EnvironmentTable, KeyValueTable
+from envmgr.spec.schema import EnvironmentTable
+from envmgr.spec.secret_tables import CommandTable, KeyValueTable
 from envmgr.spec.vocabulary import SECTIONS, SINGLE
 
 _KINDED = ("infra", "services")

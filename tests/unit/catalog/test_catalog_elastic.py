@@ -17,18 +17,9 @@ from envmgr.catalog.kibana import Kibana
 from envmgr.catalog.kind import Binding, Client, Server
 from envmgr.catalog.logstash import Logstash
 from envmgr.catalog.registry import INFRA
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    ConfigMount,
-    HttpProbe,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, HttpProbe, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests import asked
 from tests.making import GIGABYTE

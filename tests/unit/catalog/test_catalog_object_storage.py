@@ -16,8 +16,9 @@ from envmgr.catalog import object_storage
 from envmgr.catalog.http import curl
 from envmgr.catalog.kind import Address, Binding, Client, Metrics, Server
 from envmgr.catalog.minio import Minio, Options
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, CommandProbe, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests.making import MEGABYTE
 

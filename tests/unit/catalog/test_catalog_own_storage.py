@@ -13,8 +13,9 @@ from envmgr.catalog import object_storage
 from envmgr.catalog.http import curl, wget
 from envmgr.catalog.kind import Address, Binding, Client, Server
 from envmgr.catalog.registry import INFRA
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, CommandProbe, Healthcheck, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, Healthcheck, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests import asked
 from tests.making import MEGABYTE

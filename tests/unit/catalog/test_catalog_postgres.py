@@ -10,19 +10,9 @@ import pytest
 from envmgr.catalog.kind import Address, Binding, Client, Server
 from envmgr.catalog.postgres import Options, Postgres
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    Credential,
-    Grant,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-    Tmpfs,
-)
+from envmgr.model.stack import Command, CommandProbe, Credential, Grant, Image, Resources, SecretMount, Tmpfs
 from envmgr.secrets.vault import Vault
 from tests.making import GIGABYTE, MEGABYTE
 

@@ -13,8 +13,9 @@ import pytest
 from envmgr.catalog.http import bash
 from envmgr.catalog.kind import Binding, Client, Server
 from envmgr.catalog.qdrant import Options, Qdrant
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, SignedToken, references
-from envmgr.model.stack import Command, CommandProbe, ConfigMount, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests import asked
 from tests.making import MEGABYTE

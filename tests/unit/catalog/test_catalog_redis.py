@@ -15,18 +15,9 @@ from jinja2 import Environment, FileSystemLoader
 
 from envmgr.catalog.kind import Address, Binding, Client, Server
 from envmgr.catalog.redis import Options, Redis
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    ConfigMount,
-    Credential,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Credential, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests.making import MEGABYTE
 

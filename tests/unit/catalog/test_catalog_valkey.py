@@ -8,8 +8,9 @@ import pytest
 
 from envmgr.catalog import redis, valkey
 from envmgr.catalog.kind import Address, Binding, Client, Server
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, CommandProbe, ConfigMount, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Image, Resources, SecretMount
 from tests.making import MEGABYTE
 
 ADMIN = SecretRef("VALKEY_ADMIN_PASSWORD", "infra")

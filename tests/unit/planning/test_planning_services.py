@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from envmgr import naming
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.observed import EngineHealth, ImageInfo, Settings, State
 from envmgr.model.plan import Action, Cause, Interruption, Loss, Plan, Remark, Step, Subject
 from envmgr.model.secret import SecretRef
@@ -14,8 +15,6 @@ from envmgr.model.stack import (
     Condition,
     Dependency,
     Image,
-    Needed,
-    Origin,
     Publication,
     Resources,
     SecretMount,

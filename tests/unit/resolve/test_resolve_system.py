@@ -7,15 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from envmgr.errors import Problem, SpecError
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import (
     Build,
     Condition,
     Dependency,
     Image,
-    Needed,
     Network,
-    Origin,
     Publication,
     Resources,
     SecretMount,

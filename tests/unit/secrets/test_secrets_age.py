@@ -10,7 +10,7 @@ import pytest
 
 from envmgr.errors import SourceError
 from envmgr.secrets.age import AgeStore
-from envmgr.spec.schema import AgeTable
+from envmgr.spec.secret_tables import AgeTable
 
 MINE = pyrage.x25519.Identity.generate()
 OTHER = pyrage.x25519.Identity.generate()

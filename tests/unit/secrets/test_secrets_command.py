@@ -12,7 +12,7 @@ import pytest
 
 from envmgr.errors import SourceError
 from envmgr.secrets.command import CommandStore
-from envmgr.spec.schema import CommandTable
+from envmgr.spec.secret_tables import CommandTable
 
 pytestmark = pytest.mark.spawns
 

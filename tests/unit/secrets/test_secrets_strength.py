@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from envmgr.model.stack import Needed, Origin
+from envmgr.model.needed import Needed, Origin
 from envmgr.secrets.generate import generate
 from envmgr.secrets.strength import weakness
 

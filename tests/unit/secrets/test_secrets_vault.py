@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, SecretValue, SignedToken, references
-from envmgr.model.stack import Needed, Origin, SecretMount, secret_references
+from envmgr.model.stack import SecretMount, secret_references
 from envmgr.secrets.generate import generate
 from envmgr.secrets.vault import Vault
 from tests.making import service, stack
