@@ -97,26 +97,28 @@ def chosen(stack: Stack, known: tuple[Exchange, ...], name: str) -> Exchange:
     Raises: `UsageError` for what envmgr has not made and for what is not there.
     """
     found = next((one for one in known if name in (one.subject, one.need.name)), None)
-    if found is not None:
-        return found
-    if any(need.name == name and need.is_secret and _administers(need) for need in stack.needed):
-        raise UsageError(
-            f"{name} of {stack.target} was set when its server first started, and is not exchanged while it runs",
-            state="Nothing was changed.",
-        )
-    if any(need.name == name for need in stack.needed if need.is_secret):
-        raise UsageError(
-            f"{name} of {stack.target} was not made by envmgr: only whoever issued it makes another",
-            state="Nothing was changed.",
-            help=f"envmgr secrets set {stack.target} {name}, then envmgr up {stack.target}",
-        )
+    if found is None:
+        message, help_ = _refusal(stack, known, name)
+        raise UsageError(message, state="Nothing was changed.", help=help_)
+    return found
+
+
+def _refusal(stack: Stack, known: tuple[Exchange, ...], name: str) -> tuple[str, str]:
+    """Say why there is no exchange of this name, and what to type instead."""
+    need = next((one for one in stack.needed if one.name == name and one.is_secret), None)
+    newer = next((one.subject for one in known if one.previous == name), "")
+    if need and newer:
+        message = f"{name} of {stack.target} is what {newer} was before its last rotation"
+        return message, f"envmgr secrets rotate {stack.target} {newer} --end-overlap withdraws it"
+    if need and _administers(need):
+        return f"{name} of {stack.target} was set when its server first started, and is not exchanged while it runs", ""
+    if need:
+        message = f"{name} of {stack.target} was not made by envmgr: only whoever issued it makes another"
+        return message, f"envmgr secrets set {stack.target} {name}, then envmgr up {stack.target}"
     names = [one.subject for one in known]
     near = did_you_mean(name, names)
-    raise UsageError(
-        f"{stack.target} has no secret of {name}" + (f" ({near})" if near else ""),
-        state="Nothing was changed.",
-        help=f"it can exchange: {', '.join(names)}" if names else f"envmgr secrets list {stack.target}",
-    )
+    message = f"{stack.target} has no secret of {name}" + (f" ({near})" if near else "")
+    return message, f"it can exchange: {', '.join(names)}" if names else f"envmgr secrets list {stack.target}"
 
 
 def _administers(need: Needed) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from envmgr.engine.commands import Fill, Locate, NotRunning, carry_out
 from envmgr.engine.protocol import Engine
 from envmgr.errors import EngineError
 from envmgr.model.observed import ExecResult
-from envmgr.model.secret import SecretRef
+from envmgr.model.secret import SecretRef, references
 from envmgr.model.stack import Command, Grant
 
 
@@ -55,22 +55,27 @@ class Provisioner:
             again = f"envmgr up {command.target}"
             raise EngineError(f"cannot {verb} the {grant.title}: {error}", help=again) from error
         if result.exit_code != 0:
-            raise _refused(command, result, f"cannot {verb} the {grant.title}")
+            raise _refused(grant, command, result, f"cannot {verb} the {grant.title}")
         return result
 
 
-def _refused(command: Command, result: ExecResult, failure: str) -> EngineError:
+def _refused(grant: Grant, command: Command, result: ExecResult, failure: str) -> EngineError:
     lines = [line for line in result.output.splitlines() if line.strip()]
     if not command.client:
         logs = f"envmgr logs {command.target} {command.service}"
         return EngineError(f"{failure}: {command.service} refused", details=tuple(lines[-10:]), help=logs)
     # Nobody can look into a managed server: what it says first is all that is known.
     said = lines[0] if lines else f"exit code {result.exit_code}"
-    # Whoever knocks comes first among the variables; what he is to set stands behind.
-    parts = (part for template in command.variables.values() for part in template)
-    value = next((f"{part.name} in .env.{part.scope}" for part in parts if isinstance(part, SecretRef)), "its password")
+    value = next((f"{one.name} in .env.{one.scope}" for one in _passwords(grant, command)), "its password")
     return EngineError(
         f"{failure} in the managed {command.service}: {said}",
         details=tuple(lines[1:10]),
         help=f"check its url in envmgr.toml, and {value}; then: envmgr up {command.target}",
     )
+
+
+def _passwords(grant: Grant, command: Command) -> Iterator[SecretRef]:
+    """Yield the secrets of a command: that of whoever knocks comes first, what he is to set stands behind."""
+    login = grant.credential.login if grant.credential else None
+    refs = (ref for template in command.variables.values() for ref in references(template))
+    return (ref for ref in refs if login is None or (ref.name, ref.scope) != (login.name, login.scope))

@@ -95,6 +95,11 @@ def test_a_server_goes_by_its_name_and_by_that_of_its_password(stack: Stack, kno
             "TOKEN of dev was not made by envmgr: only whoever issued it makes another",
             "envmgr secrets set dev TOKEN, then envmgr up dev",
         ),
+        (
+            "OLD_KEY",
+            "OLD_KEY of dev is what SECRET_KEY was before its last rotation",
+            "envmgr secrets rotate dev SECRET_KEY --end-overlap withdraws it",
+        ),
         ("LEVEL", "dev has no secret of LEVEL", "it can exchange: SECRET_KEY, postgres, redis"),
         ("REDIS_LOGIN", "dev has no secret of REDIS_LOGIN", "it can exchange: SECRET_KEY, postgres, redis"),
         ("postgress", 'dev has no secret of postgress (did you mean "postgres"?)', "it can exchange: "),
