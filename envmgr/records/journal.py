@@ -102,14 +102,19 @@ class Journal:
         self.entry = None
 
     def _write(self, entry: Entry) -> None:
-        for folder in (self.path.parent.parent, self.path.parent):
-            folder.mkdir(exist_ok=True)
-            folder.chmod(0o700)
         data = json.dumps({"format": FORMAT, **asdict(entry)}, indent=1)
         try:
+            for folder in (self.path.parent.parent, self.path.parent):
+                folder.mkdir(exist_ok=True)
+                folder.chmod(0o700)
             write_atomic(self.path, data.encode(), 0o600)
         except OSError as error:
-            raise EnvmgrError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise EnvmgrError(
+                f"{self.path} cannot be written: {error.strerror}",
+                # Later on, whoever carries the steps out knows better what state things are in.
+                state="Nothing was changed.",
+                help=f"Make it writable, or make room; then: {entry.command}",
+            ) from error
         self.entry = entry
 
 

@@ -196,3 +196,12 @@ def test_what_cannot_be_read_or_written_is_said_with_its_reason(journal: Journal
     with pytest.raises(EnvmgrError, match=r"cannot be written: is a symbolic link"):
         begun(journal)
     assert elsewhere.read_text() == "kept"
+
+
+def test_what_cannot_be_begun_says_that_nothing_changed_and_what_to_type(journal: Journal, tmp_path: Path):
+    (tmp_path / ".envmgr").write_text("")
+    with pytest.raises(EnvmgrError, match=r"journal\.json cannot be written: ") as caught:
+        begun(journal)
+    assert caught.value.state == "Nothing was changed."
+    assert caught.value.help.startswith("Make it writable, or make room; then: envmgr ")
+    assert (tmp_path / ".envmgr").read_text() == ""
