@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from envmgr.operations.reading import read, store_of
 from envmgr.operations.session import Session
 from envmgr.secrets.ages import note_ages
 from envmgr.secrets.folder import write_secrets
-from envmgr.secrets.store import Given
+from envmgr.secrets.store import Given, Store
 from envmgr.spec.dotenv_write import put_env
 
 
@@ -25,31 +25,50 @@ def keep(session: Session, stack: Stack, values: Mapping[str, str]) -> str:
     Raises: `SourceError` when the store only gives, before anything is written; `SpecError`; `UsageError` for a value
     that a file of the spec's holds.
     """
-    folder = session.project.folder
-    # As whom one enters is no secret: it stands in the file of values, wherever the passwords are.
-    plain = {need.name: ".env" for need in stack.needed if not need.is_secret}
-    in_files = {**_in_files(session, stack, values), **{name: plain[name] for name in values if name in plain}}
-    kept = {name: value for name, value in values.items() if name not in in_files}
     _refuse_fixed(stack, values)
+    in_files = _in_files(session, stack, values)
     store = store_of(session, stack)
-    where: list[str] = []
-    if store and kept:
-        store.write(kept)
-        session.kept[stack.target] = {
-            **session.kept.get(stack.target, {}),
-            **{name: Given(value, store.title) for name, value in kept.items()},
-        }
-        where.append(store.title)
-        kept = {}
-    whole = {name: value for name, value in {**values}.items() if name in kept or name in in_files}
-    lines, several = _divided(whole, in_files)
-    where += dict.fromkeys(write_secrets(folder, stack.target, several).values())
-    if lines:
-        path = layout.operator_file(folder, stack.target)
-        put_env(path, lines, f"Set by envmgr for {stack.target}; keep a copy, they are not stored elsewhere.")
-        where.append(path.name)
+    stored = {name: value for name, value in values.items() if store and name not in in_files}
+    where = []
+    if store and stored:
+        where.append(_put_in(session, stack, store, stored))
+    where += _put_in_files(session, stack, {n: v for n, v in values.items() if n not in stored}, in_files)
     note_values(session, stack)
     return " and ".join(where)
+
+
+def refuse_unkept(session: Session, stack: Stack, values: Mapping[str, str]) -> None:
+    """Refuse what `keep` could not keep, before anything depends on it.
+
+    Raises: `SourceError`, `UsageError`.
+    """
+    _refuse_fixed(stack, values)
+    in_files = _in_files(session, stack, values)
+    store = store_of(session, stack)
+    names = [name for name in values if name not in in_files]
+    if store and names:
+        store.prepare(names)
+
+
+def _put_in(session: Session, stack: Stack, store: Store, values: Mapping[str, str]) -> str:
+    """Keep values in a target's store; what the session has read of it follows."""
+    store.write(values)
+    read_before = session.kept.get(stack.target, {})
+    session.kept[stack.target] = {**read_before, **{name: Given(value, store.title) for name, value in values.items()}}
+    return store.title
+
+
+def _put_in_files(
+    session: Session, stack: Stack, values: Mapping[str, str], in_files: Mapping[str, str]
+) -> Iterable[str]:
+    """Keep values in files of the operator's; return the files."""
+    lines, several = _divided(values, in_files)
+    written = list(dict.fromkeys(write_secrets(session.project.folder, stack.target, several).values()))
+    if not lines:
+        return written
+    path = layout.operator_file(session.project.folder, stack.target)
+    put_env(path, lines, f"Set by envmgr for {stack.target}; keep a copy, they are not stored elsewhere.")
+    return (*written, path.name)
 
 
 def note_values(session: Session, stack: Stack) -> None:
@@ -59,16 +78,21 @@ def note_values(session: Session, stack: Stack) -> None:
 
 
 def _in_files(session: Session, stack: Stack, values: Mapping[str, str]) -> dict[str, str]:
-    """Return where values stand in files of the operator's: there they stay."""
+    """Return where values stand in files of the operator's: there they stay.
+
+    As whom one enters is no secret: it stands in the file of values, wherever the passwords are.
+    """
     folder = session.project.folder
     store = store_of(session, stack)
+    plain = {need.name: ".env" for need in stack.needed if not need.is_secret and need.name in values}
     places = {name: place for name, place in read(session, stack).places.items() if name in values}
-    return {
+    found = {
         name: place
         for name, place in places.items()
         if place.startswith((".env", f"{layout.SECRETS}/{stack.target}/")) and (store is None or place != store.title)
         if (folder / place.rpartition(":")[0]).exists() or (folder / place).exists()
     }
+    return {**found, **plain}
 
 
 def _divided(values: Mapping[str, str], in_files: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

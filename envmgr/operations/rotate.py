@@ -20,7 +20,7 @@ from envmgr.model.stack import Grant, Service, Stack
 from envmgr.operations.exchanges import Exchange, chosen, ending, exchanges
 from envmgr.operations.image_source import choose_source
 from envmgr.operations.interruption import interruptible
-from envmgr.operations.keeping import keep
+from envmgr.operations.keeping import keep, refuse_unkept
 from envmgr.operations.plan import propose
 from envmgr.operations.session import Session
 from envmgr.operations.up import Agree, UpOptions, up_locked
@@ -107,6 +107,7 @@ class _Rotation:
         _refuse_differing(stack, _plan(session, stack, values))
         known = values[stack.target].known
         new = exchange.next(known)
+        refuse_unkept(session, stack, new)
         old = {name: known.get(name, "") for name in exchange.names}
         # Every value that is known is in both vaults, so that nothing of either ever shows.
         made = {**values, stack.target: Values({**known, **new}, ())}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pyrage
 import pytest
 
-from envmgr.errors import EngineError, EnvmgrError, ExitCode, NotHealthyError, UsageError
+from envmgr.errors import EngineError, EnvmgrError, ExitCode, NotHealthyError, SourceError, UsageError
 from envmgr.model.observed import Container, EngineHealth, State
 from envmgr.model.progress import Message, Note, Step
 from envmgr.model.result import Rotated, RotateResult
 from envmgr.operations.rotate import rotate
 from envmgr.report.secrets import write_rotated
+from envmgr.secrets.command import _Ended
 from tests.fakes.engine import Behaviour
 from tests.house import House, fail
 
@@ -488,3 +491,37 @@ def test_it_is_told_who_uses_the_new_one_and_that_the_old_one_is_refused(capsys:
     write_rotated(RotateResult("dev", rotated, 2.0004), as_json=True)
     said = json.loads(capsys.readouterr().out)
     assert (said["target"], said["seconds"], said["rotated"][0]["consumers"]) == ("dev", 2.0, ["app", "worker"])
+
+
+# ---- where the new value is kept
+
+
+def test_a_source_that_only_gives_cannot_be_rotated_into_and_nothing_is_begun(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    house.up()
+    lines = "\n".join(f"{name}={value}" for name, value in house.secrets("dev").items())
+    (house.folder / ".env.dev").unlink()
+    monkeypatch.setattr("envmgr.secrets.command.CommandStore._run", lambda _self, _argv: _Ended(0, lines.encode(), b""))
+    command = 'source = "command"\ncommand = { command = ["op"], prints = "dotenv" }'
+    house.edit("[environments.dev]", f"[secrets.dev]\n{command}\n\n[environments.dev]")
+    with pytest.raises(SourceError, match="only gives secrets, and envmgr cannot keep REDIS_PASSWORD there") as caught:
+        run(house, "redis")
+    assert caught.value.state == "No value was made or kept."
+    assert not journal(house).exists()
+    assert list(house.servers.opens["redis dev"]) == ["dev_app"]
+
+
+def test_an_encrypted_file_gets_the_password_and_the_file_of_values_the_login(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    key = pyrage.x25519.Identity.generate()
+    monkeypatch.setenv("ENVMGR_AGE_KEY", str(key))
+    age = f'source = "age"\nage = {{ recipients = ["{key.to_public()}"] }}'
+    house.edit("[environments.dev]", f"[secrets.dev]\n{age}\n\n[environments.dev]")
+    house.up()
+    run(house, "redis")
+    text = pyrage.decrypt((house.folder / "secrets/dev.env.age").read_bytes(), [key]).decode()
+    assert house.secrets("dev") == {"REDIS_LOGIN": "dev_app_2"}
+    (password,) = re.findall(r"^REDIS_PASSWORD=(.*)$", text, re.MULTILINE)
+    assert f"//dev_app_2:{password}@" in delivered(house, "REDIS_URL")
