@@ -16,7 +16,8 @@ from envmgr.operations.build_context import source_hash, tree_hash
 from envmgr.operations.image_source import Source, from_outside
 from envmgr.operations.session import Session
 from envmgr.planning.inputs import ImageWork
-from envmgr.spec.recipes import Recipe, in_order
+from envmgr.model.recipe import Recipe
+from envmgr.spec.recipes import in_order
 
 
 def ensure_images(session: Session, stacks: tuple[Stack, ...], source: Source, *, build: bool) -> None:

@@ -15,7 +15,7 @@ from envmgr.resolve.site import Drafted, drafted, site, site_within
 from envmgr.resolve.strictness import base_refuses_weak, refuses_weak
 from envmgr.resolve.subnets import Block, allocate
 from envmgr.resolve.variables import declared
-from envmgr.spec.recipes import Recipe
+from envmgr.model.recipe import Recipe
 from envmgr.spec.schema import EnvironmentSpec, Spec
 
 

@@ -1,0 +1,20 @@
+"""What a spec amounts to, with its recipes and its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from envmgr.model.recipe import Recipe
+from envmgr.model.stack import System
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """All that most commands need of a project's files."""
+
+    declared: System
+    """As the spec has it, every service in a container."""
+    recipes_folder: str
+    """As the spec writes it."""
+    recipes: Mapping[str, Recipe]
