@@ -61,7 +61,7 @@ def loaded_code() -> tuple[Stamp, ...] | None:
 def stamp(path: str) -> Stamp | None:
     """Return a file's stamp; None when it is not there."""
     try:
-        found = os.stat(path)
+        found = os.stat(path)  # noqa: PTH116 - hundreds of them at each command: a Path takes as long again
     except (OSError, ValueError):
         return None
     return path, found.st_mtime_ns, found.st_size
@@ -78,7 +78,7 @@ def _content(path: Path) -> bytes:
 def _packages() -> list[tuple[str, int]]:
     """Return what is installed for this interpreter: an entry point comes and goes with one of these."""
     found = []
-    for folder in dict.fromkeys(os.path.abspath(entry) for entry in sys.path):
+    for folder in dict.fromkeys(Path(entry).absolute() for entry in sys.path):
         try:
             with os.scandir(folder) as entries:
                 described = [(one.path, one.stat().st_mtime_ns) for one in entries if one.name.endswith(_DESCRIBED)]

@@ -73,7 +73,7 @@ def _place(file: Path) -> Path:
 def _folder() -> Path:
     """Return the folder by the XDG Base Directory Specification, which has a relative path ignored."""
     written = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(written) if os.path.isabs(written) else Path.home() / ".cache") / "envmgr" / "systems"
+    return (Path(written) if Path(written).is_absolute() else Path.home() / ".cache") / "envmgr" / "systems"
 
 
 def _read(path: Path) -> bytes:
@@ -82,7 +82,7 @@ def _read(path: Path) -> bytes:
     Raises: `OSError` when it is not there; `ValueError` when somebody else could have written it.
     """
     _refuse_foreign(path.parent.lstat(), stat.S_IFDIR)
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
         _refuse_foreign(os.fstat(stream.fileno()), stat.S_IFREG)
         return stream.read(_LIMIT)
 
@@ -99,7 +99,7 @@ def _write(path: Path, data: bytes) -> None:
     _refuse_foreign(path.parent.lstat(), stat.S_IFDIR)
     beside = path.with_suffix(f".{os.getpid()}")
     try:
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as stream:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as stream:
             stream.write(data)
         beside.replace(path)
     except BaseException:
