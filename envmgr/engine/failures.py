@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from ssl import SSLError
 
 from envmgr.engine.context import Endpoint
 from envmgr.engine.wire import Unconnected
@@ -29,7 +30,9 @@ def engine_error(error: Exception, endpoint: Endpoint, what: str) -> EngineError
 
 
 def _unreachable(error: Exception, endpoint: Endpoint) -> EngineError:
-    number = next((e.errno for e in _causes(error) if isinstance(e, OSError) and e.errno), None)
+    # What TLS has in the place of a number is none of the system's.
+    systems = (e for e in _causes(error) if isinstance(e, OSError) and not isinstance(e, SSLError))
+    number = next((e.errno for e in systems if e.errno), None)
     if number in (errno.EACCES, errno.EPERM):
         return EngineError(f"No permission to use the Docker socket {endpoint.socket or endpoint.url}", help=JOIN_GROUP)
     if number == errno.ENOENT:

@@ -14,11 +14,11 @@ from envmgr.model.stack import Service, Stack, System
 from envmgr.native.sides import read_native
 from envmgr.native.stack import without_native
 from envmgr.operations.spec_file import SpecFile, kind_options
-from envmgr.planning.inputs import Locate
 from envmgr.spec.recipes import recipes_folder
 from envmgr.spec.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from envmgr.planning.inputs import Locate
     from envmgr.spec.load import LoadedSpec
 
 __all__ = ["Project", "kind_options", "open_project"]

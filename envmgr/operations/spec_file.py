@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envmgr.errors import Problem, SpecError
-from envmgr.model.plan import Place
 from envmgr.model.resolved import Resolved
-from envmgr.planning.inputs import Written
 from envmgr.records import kept
 from envmgr.spec.text import read
 
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from envmgr.model.recipe import Recipe
     from envmgr.model.stack import System
+    from envmgr.planning.inputs import Written
     from envmgr.spec.kinds import KindOptions
     from envmgr.spec.load import LoadedSpec
 
@@ -59,6 +58,8 @@ class SpecFile:
 
     def locate(self, path: str) -> Written:
         """Return where a dotted path is written, or the nearest table above it."""
+        from envmgr.model.plan import Place
+        from envmgr.planning.inputs import Written
         from envmgr.spec.places import undotted
 
         place = self.loaded.locate.place(undotted(path))
