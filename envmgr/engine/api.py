@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,6 +14,7 @@ from envmgr.engine.context import Endpoint
 from envmgr.engine.failures import engine_error
 from envmgr.engine.wire import FAILURES, HttpWire, Request, Response, Wire
 from envmgr.errors import EngineError
+from envmgr.model.value import dataclass
 
 NEWEST_VERSION = (1, 51)
 """Newest version of the API that this was tried with (Engine 28); a newer engine still speaks it."""

@@ -10,13 +10,14 @@ import select
 import socket as sockets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from envmgr.engine.context import PLAIN_PORT, TLS_PORT, Endpoint
 from envmgr.errors import EngineError
+from envmgr.model.value import dataclass
 
 if TYPE_CHECKING:
     import ssl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import assert_never
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from envmgr.engine.commands import Fill, Locate, NotRunning, carry_out
 from envmgr.engine.protocol import Engine
 from envmgr.errors import EngineError
 from envmgr.model.stack import Command, CommandProbe, HttpProbe, Probe
+from envmgr.model.value import dataclass
 
 _RESERVED = "%/?:@!$&'()*+,;=-._~"
 """Characters that a path with a query has as they are (RFC 3986)."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from envmgr.model.recipe import Recipe
 from envmgr.model.stack import System
+from envmgr.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

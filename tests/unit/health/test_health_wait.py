@@ -100,7 +100,7 @@ def app(name: str = "app", **fields: Any) -> Service:
 
 
 def health(verdict: Verdict, reason: str, seconds: float, name: str = "app", latency: float | None = None):
-    return ServiceHealth("dev", name, verdict, reason, latency, pytest.approx(seconds))
+    return ServiceHealth("dev", name, verdict, reason, latency, pytest.approx(seconds, abs=0.02))
 
 
 def one(name: str = "app", health: EngineHealth = EngineHealth.STARTING, **fields: Any) -> Container:
