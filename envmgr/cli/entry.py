@@ -23,5 +23,8 @@ def main() -> None:
 
 def _start_lean() -> None:
     import gc
+    from types import ModuleType
 
     gc.set_threshold(_COLLECT_AFTER, 50, 50)
+    # httpx brings a command line of its own, which loads rich and pygments; it goes without when it finds none there.
+    sys.modules.setdefault("httpx._main", ModuleType("httpx._main"))

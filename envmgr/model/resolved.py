@@ -18,3 +18,7 @@ class Resolved:
     recipes_folder: str
     """As the spec writes it."""
     recipes: Mapping[str, Recipe]
+    stores: tuple[str, ...] = ()
+    """Targets whose secrets something keeps beside files."""
+    base_says_weak: bool = False
+    """Whether `[secrets.infra]` says itself what to do with weak values."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envmgr import naming
 from envmgr.errors import Problem, SpecError
 from envmgr.model.resolved import Resolved
 from envmgr.records import kept
@@ -71,7 +72,15 @@ class SpecFile:
         written = self.loaded.spec.images.recipes
         sources = kept.sources_of(self.file, self._text, written)
         recipes = read_recipes(recipes_folder(self.folder, written))
-        resolved = Resolved(_locked(self._resolve(recipes), self.folder), written, recipes)
+        declared = _locked(self._resolve(recipes), self.folder)
+        secrets = self.loaded.spec.secrets
+        resolved = Resolved(
+            declared,
+            written,
+            recipes,
+            stores=tuple(target for target, table in secrets.items() if table.source != "files"),
+            base_says_weak=naming.INFRA in secrets and secrets[naming.INFRA].weak is not None,
+        )
         kept.keep(self.file, self._text, sources, resolved)
         return resolved
 

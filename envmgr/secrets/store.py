@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from envmgr.errors import SourceError
-from envmgr.spec.schema import AgeTable, SecretsTable
+
+if TYPE_CHECKING:
+    from envmgr.spec.schema import SecretsTable
 
 UNTOUCHED = "Nothing was changed."
 
@@ -56,6 +58,7 @@ def open_store(table: SecretsTable, folder: Path, target: str, shell: Mapping[st
     match table.source:
         case "age":
             from envmgr.secrets.age import AgeStore
+            from envmgr.spec.schema import AgeTable
 
             return AgeStore(table.age or AgeTable(), folder, target, shell)
         case "command":

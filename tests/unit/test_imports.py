@@ -102,7 +102,18 @@ def test_whether_files_are_as_rendered_is_told_without_reading_the_spec(kept: di
     assert "envmgr.catalog" not in every(done)
 
 
-def test_no_command_imports_an_http_library(kept: dict[str, str], repository: Path):
+def test_the_http_library_comes_without_the_terminal_libraries_of_its_own_command():
+    code = (
+        "from envmgr.cli import entry; entry._start_lean(); import httpx, sys; print(*sys.modules, httpx.HTTPTransport)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    modules = set(done.stdout.split())
+    assert "httpx" in modules
+    assert modules & {"rich", "pygments", "click"} == set()
+
+
+def test_reading_a_spec_needs_no_http_library(kept: dict[str, str], repository: Path):
     with_spec, modules = imported("-f", f"{repository}/envmgr.toml", "explain", "project.name", **kept)
     assert with_spec.returncode == 0, with_spec.stderr
     assert "pydantic" in modules
