@@ -331,6 +331,16 @@ def test_a_spec_with_problems_is_never_kept(file: Path, cache: Path):
     assert the_file(cache).read_bytes() == before
 
 
+def test_who_keeps_secrets_is_known_without_the_spec(file: Path):
+    file.write_text(SPEC + '[secrets.dev]\nsource = "age"\n[secrets.infra]\nweak = "warn"\n')
+    for _ in range(2):
+        resolved = SpecFile(file).resolved
+        assert (resolved.stores, resolved.base_says_weak) == (("dev",), True)
+    assert is_recalled(file)
+    file.write_text(SPEC)
+    assert (SpecFile(file).resolved.stores, SpecFile(file).resolved.base_says_weak) == ((), False)
+
+
 # ---- many
 
 
