@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
@@ -113,7 +114,7 @@ def _configs(server: Server) -> tuple[ConfigMount, ...]:
                 f"{folder}/{one.name}.json",
                 f"{_FOLDER}/{one.name}.json",
                 "grafana/dashboard.json.j2",
-                {"dashboard": one},
+                {"dashboard": asdict(one)},
             )
             for one in DASHBOARDS
         ),

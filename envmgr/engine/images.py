@@ -43,13 +43,11 @@ def tag(api: Api, reference: str, name: str) -> None:
 
 def registry_answers(api: Api, reference: str, timeout: float) -> bool:
     """Ask the engine to ask the registry for the reference; the way there is the engine's, not this machine's."""
-    import httpx
-
     refusals = (*REFUSALS, 500, 502, 503, 504)
     try:
         answer = api.call("GET", f"/distribution/{path_of(reference)}/json", allowed=refusals, timeout=timeout)
     except EngineError as error:
-        if isinstance(error.__cause__, httpx.ReadTimeout):
+        if isinstance(error.__cause__, TimeoutError):
             return False
         raise
     return answer.status in (200, *REFUSALS) or any(word in answer.message for word in REFUSING)

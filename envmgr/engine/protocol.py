@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Protocol
 
 from envmgr.model.observed import Event, ExecResult, HealthRun, Host, ImageInfo, Incident, Observed, RegistryImage
 from envmgr.model.stack import Network
+from envmgr.model.value import dataclass
 
 
 class Recreate(StrEnum):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from envmgr.model.health import ServiceHealth
+from envmgr.model.value import dataclass
 
 Side = Literal["container", "native"]
 """Where a service runs: in Docker, or as a process of this machine."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from typing import Literal
+
+from envmgr.model.value import dataclass
 
 Encoding = Literal["plain", "url", "sha256", "json"]
 

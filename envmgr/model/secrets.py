@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from envmgr.model.secret import SecretValue
+from envmgr.model.value import dataclass
 
 Severity = Literal["error", "warning"]
 

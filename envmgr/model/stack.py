@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from envmgr.model.desk import NativeCommand, SourceMount
 from envmgr.model.needed import Needed
 from envmgr.model.secret import SecretRef, Template, references
+from envmgr.model.value import dataclass
 
 
 class Condition(StrEnum):

@@ -75,9 +75,10 @@ def read(session: Session, stack: Stack) -> Reading:
 
 def store_of(session: Session, stack: Stack) -> Store | None:
     """Return the store that the spec chose for a target."""
-    spec = session.project.loaded.spec
-    table = spec.secrets.get(stack.target)
-    return open_store(table, session.project.folder, stack.target, os.environ) if table else None
+    if stack.target not in session.project.spec.resolved.stores:
+        return None
+    table = session.project.loaded.spec.secrets[stack.target]
+    return open_store(table, session.project.folder, stack.target, os.environ)
 
 
 def _asked(session: Session, stack: Stack) -> Mapping[str, Given]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from envmgr import layout, naming
 from envmgr.engine.ports import holder_of, is_free
 from envmgr.errors import EngineError, PreflightError, UsageError
 from envmgr.health.verdict import judge
-from envmgr.model.observed import Observed, State
+from envmgr.model.observed import Host, Observed, State
 from envmgr.model.plan import Plan, Step, Subject
 from envmgr.model.result import UpResult
 from envmgr.model.stack import Service, Stack
@@ -133,11 +134,15 @@ def _lay_ground(
     """Bring the base up and give every environment its part of it, while nobody else works on the base."""
     base, *environments = stacks
     with session.locks.acquire(naming.INFRA, wait=BASE_WAIT):
-        # Not before the locks: whoever held them may have made values meanwhile.
-        values = gather(session, stacks, allows_weak=options.allows_weak)
-        plan, source = _agreed(session, stacks, selected, values, options, agree)
+        with ThreadPoolExecutor(1) as meanwhile:
+            host = meanwhile.submit(session.engine.host)
+            # Not before the locks: whoever held them may have made values meanwhile.
+            values = gather(session, stacks, allows_weak=options.allows_weak)
+            observed = session.observe()
+        plan, source = _agreed(session, stacks, selected, values, options, agree, observed, host.result())
         _write_documents(session)
-        ensure_images(session, stacks, source, build=options.build)
+        if plan.of("", Subject.IMAGE):
+            ensure_images(session, stacks, source, build=options.build)
         unproven = _to_prove(session, selected.get(base.target, base.services), plan, options)
         started = bring_base_up(
             session,
@@ -185,10 +190,11 @@ def _agreed(
     values: dict[str, Values],
     options: UpOptions,
     agree: Agree,
+    observed: Observed,
+    host: Host,
 ) -> tuple[Plan, Source]:
     """Find out what has to be done, and have it agreed to; all that can be refused is refused, and nothing changes."""
     project = session.project
-    observed, host = session.observe(), session.engine.host()
     findings = check(project.system, stacks, observed, host, is_free=is_free, holder_of=holder_of)
     findings.raise_problems()
     for caution in findings.cautions:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from envmgr import naming
 from envmgr.errors import Problem, SpecError
 from envmgr.model.stack import Stack
 from envmgr.operations.reading import Reading
@@ -62,8 +61,7 @@ def is_strict(session: Session, stack: Stack, started: tuple[Stack, ...]) -> boo
     if not stack.is_base or not stack.refuses_weak:
         return stack.refuses_weak
     strict = [one for one in session.project.system.environments if one.refuses_weak]
-    written = session.project.loaded.spec.secrets.get(naming.INFRA)
-    if (written and written.weak) or any(one in started for one in strict):
+    if session.project.spec.resolved.base_says_weak or any(one in started for one in strict):
         return True
     observed = session.observe()
     return any(observed.of(one.compose_project) for one in strict)

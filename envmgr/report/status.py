@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from envmgr import naming
 from envmgr.model.health import Verdict
 from envmgr.model.result import ContainerRow, StackRow
+from envmgr.model.value import dataclass
 from envmgr.report.machine import write_json
 from envmgr.report.progress import STYLES, mark
 from envmgr.report.results import duration

@@ -9,6 +9,7 @@ from envmgr.catalog.kind import Binding, Draft, Overseer, Server, Site
 from envmgr.catalog.registry import INFRA
 from envmgr.errors import SpecError
 from envmgr.model.needed import Needed
+from envmgr.model.recipe import Recipe
 from envmgr.model.stack import Grant, Network, Service, Stack, System, Volume
 from envmgr.resolve.checks import check
 from envmgr.resolve.servers import base_servers, draft_servers, infra_service
@@ -16,7 +17,6 @@ from envmgr.resolve.site import Drafted, drafted, site, site_within
 from envmgr.resolve.strictness import base_refuses_weak, refuses_weak
 from envmgr.resolve.subnets import Block, allocate
 from envmgr.resolve.variables import declared
-from envmgr.spec.recipes import Recipe
 from envmgr.spec.schema import EnvironmentSpec, Spec
 
 

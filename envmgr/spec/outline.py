@@ -9,7 +9,8 @@ from typing import Any
 
 from envmgr.errors import SpecError
 from envmgr.naming import DEFAULTS, INFRA
-from envmgr.spec.source import parse, read
+from envmgr.spec.source import parse
+from envmgr.spec.text import read
 
 
 @dataclass(frozen=True, slots=True)

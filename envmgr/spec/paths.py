@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from envmgr.naming import DEFAULTS
-from envmgr.spec.source import parse, read
+from envmgr.spec.source import parse
+from envmgr.spec.text import read
 
 # Written out, because importing the models takes longer than somebody waits for a completion; a test compares them.
 _ANY = "kind cpus memory cpus_reserved memory_reserved pids start_seconds stop_seconds image compose"
