@@ -11,13 +11,13 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from envmgr.model import desk, recipe, resolved, secret, stack
+from envmgr.model import desk, needed, recipe, resolved, secret, stack
 
 _LIST, _MAPPING = "list", "map"
 """A JSON array is a tuple, of which there are most; an object has one key, which says what its value is."""
 _CLASSES: Mapping[str, type] = {
     name: one
-    for room in (desk, recipe, resolved, secret, stack)
+    for room in (desk, needed, recipe, resolved, secret, stack)
     for name, one in vars(room).items()
     if isinstance(one, type) and one.__module__ == room.__name__ and (is_dataclass(one) or issubclass(one, Enum))
 }
