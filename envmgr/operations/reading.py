@@ -13,7 +13,6 @@ from envmgr.model.stack import Stack
 from envmgr.operations.session import Session
 from envmgr.secrets.exposure import loose
 from envmgr.secrets.folder import read_folder
-from envmgr.secrets.opening import open_store
 from envmgr.secrets.store import Given, Store
 from envmgr.spec.dotenv import Collected, EnvValues, cannot_pass, collect, counts, read_env_files
 
@@ -77,6 +76,8 @@ def store_of(session: Session, stack: Stack) -> Store | None:
     """Return the store that the spec chose for a target."""
     if stack.target not in session.project.spec.resolved.stores:
         return None
+    from envmgr.secrets.opening import open_store
+
     table = session.project.loaded.spec.secrets[stack.target]
     return open_store(table, session.project.folder, stack.target, os.environ)
 
