@@ -20,6 +20,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from envmgr import naming
+from envmgr.resolve.subnets import allocate
+from envmgr.spec.schema import NetworksTable
+
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = Path(__file__).parent / "fixture"
 ENVMGR = [sys.executable, "-m", "envmgr.cli"]
@@ -156,7 +160,14 @@ def make_sandbox(folder: Path) -> Sandbox:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "images").symlink_to(ROOT / "images")
     (folder / "fixture").symlink_to(FIXTURE)
-    return Sandbox(folder, f"t{random.randrange(16**6):06x}")
+    return Sandbox(folder, _free_name())
+
+
+def _free_name() -> str:
+    """Return a name whose targets have networks of their own: derived from names, one in some thousands has not."""
+    targets = dict.fromkeys((naming.INFRA, "dev", "stage", "prod", "demo", "curl"))
+    names = iter(lambda: f"t{random.randrange(16**6):06x}", "")
+    return next(name for name in names if not allocate(name, NetworksTable().range, targets)[1])
 
 
 @pytest.fixture

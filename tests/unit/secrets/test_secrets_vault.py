@@ -180,6 +180,16 @@ def test_only_reveal_gives_the_value():
     assert not hasattr(SecretValue(SECRET), "__dict__")
 
 
+def test_who_must_show_no_secret_is_told_what_is_secret_and_no_more():
+    vault = Vault().with_target("dev", {"LOGIN": "dev_app_1", "KEY": SECRET, "UNASKED": "x"})
+    needed = [
+        Needed("LOGIN", "dev", False, Origin.OPERATOR),
+        Needed("KEY", "dev", True, Origin.GENERATED),
+        Needed("KEY", "prod", True, Origin.GENERATED),
+    ]
+    assert vault.secrets(needed) == (SecretValue(SECRET),)
+
+
 # ---- new values
 
 
