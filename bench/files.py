@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,13 @@ def rows(folder: Path, runs: int) -> Iterator[Row]:
         aim=0.4,
         runs=2 * runs + 1,
     )
+    yield compare(
+        ("envmgr render, the spec changed", "tutor config save"),
+        (lambda: run([ENVMGR, "render"], project, ours), lambda: run([command, "config", "save"], ROOT, theirs)),
+        before=(lambda: changed(project / "envmgr.toml"), lambda: None),
+        aim=None,
+        runs=runs,
+    )
     yield from growth(folder, runs)
 
 
@@ -43,6 +51,11 @@ def copied(folder: Path) -> Path:
     return folder
 
 
+def changed(spec: Path) -> None:
+    """Change a spec, so that what was resolved last time serves no longer."""
+    spec.write_text(f"{spec.read_text()}# {random.randrange(16**8):08x}\n")
+
+
 def growth(folder: Path, runs: int) -> Iterator[Row]:
     """Render 1, 10 and 100 environments in turn; an environment may not cost more because there are many."""
     projects = {size: wide(folder / f"wide-{size}", size) for size in SIZES}
@@ -50,6 +63,7 @@ def growth(folder: Path, runs: int) -> Iterator[Row]:
     for _ in range(runs):
         for size, project in projects.items():
             shutil.rmtree(project / "compose", ignore_errors=True)
+            changed(project / "envmgr.toml")
             found[size].append(run([ENVMGR, "render"], project, variables()))
     one, ten, hundred = (found[size] for size in SIZES)
     few = [each(small, large, 9) for small, large in zip(one, ten, strict=True)]

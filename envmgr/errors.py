@@ -3,6 +3,7 @@
     EnvmgrError            1    unexpected
     ├── UsageError         2    the command line asks for something that is not there or not allowed
     ├── SpecError          3    envmgr.toml or the variables beside it are invalid
+    ├── SourceError        3    what keeps the secrets refuses, or does not answer
     ├── EngineError        4    Docker is absent, refuses or failed
     │   └── PreflightError 4    a check before the start found something in the way
     ├── NotHealthyError    5    started, and not healthy in time; with the reason as `model.diagnosis.DiagnosedError`
@@ -85,6 +86,12 @@ class SpecError(EnvmgrError):
     def __init__(self, message: str, problems: tuple[Problem, ...] = (), *, state: str = "", help: str = "") -> None:
         super().__init__(message, state=state, help=help, details=tuple(str(p) for p in problems))
         self.problems = problems
+
+
+class SourceError(EnvmgrError):
+    """What keeps the secrets refuses, or does not answer; as with values that are missing, nothing can begin."""
+
+    exit_code = ExitCode.SPEC
 
 
 class EngineError(EnvmgrError):

@@ -13,6 +13,8 @@ COMPOSE = "compose"
 """Rendered and committed."""
 RUNTIME = ".envmgr"
 """Written on the host at `up`, never committed: what reaches containers."""
+SECRETS = "secrets"
+"""The operator's: a folder for each target that is never committed, and encrypted files that may be."""
 SCHEMA = "envmgr.schema.json"
 """What an editor completes and checks the spec with."""
 
@@ -47,6 +49,16 @@ def secret_file(target: str, service: str, name: str) -> PurePosixPath:
 def operator_file(folder: Path, target: str) -> Path:
     """Return the operator's own file of values for a target."""
     return folder / f".env.{target}"
+
+
+def secrets_folder(folder: Path, target: str) -> Path:
+    """Return the operator's folder of a target's secrets, one file each."""
+    return folder / SECRETS / target
+
+
+def ages_file(target: str) -> PurePosixPath:
+    """Return the path of the record of how old a target's secrets are, relative to the project's folder."""
+    return PurePosixPath(RUNTIME, target, "secrets.json")
 
 
 def native_folder(target: str) -> PurePosixPath:

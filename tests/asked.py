@@ -23,10 +23,10 @@ class Server:
     """Method and path → status and body; 200 and `{}` otherwise."""
     asked: list[Asked] = field(default_factory=list)
 
-    def run(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *, shell: str = "sh", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a script in a shell that has these variables alone."""
         environment = {"PATH": os.environ["PATH"], **variables}
-        return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=30)
+        return subprocess.run([shell, "-c", script], env=environment, capture_output=True, text=True, timeout=30)
 
 
 @contextmanager

@@ -56,6 +56,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _guard["test"] = ""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep resolved systems away from the user's own, and the user's away from tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder of this repository."""

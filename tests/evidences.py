@@ -7,6 +7,7 @@ from typing import Any
 from envmgr.diagnosis.evidence import Evidence, Witness
 from envmgr.diagnosis.scene import Scene
 from envmgr.model.health import ServiceHealth, Verdict
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.observed import EngineHealth, ObservedNetwork, State
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import (
@@ -19,8 +20,6 @@ from envmgr.model.stack import (
     Healthcheck,
     HttpProbe,
     Image,
-    Needed,
-    Origin,
     Publication,
     SecretMount,
     Service,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,12 @@ class Servers:
     refuses: set[str] = field(default_factory=set)
     """Verbs that fail, `probe` among them."""
     raises: dict[str, BaseException] = field(default_factory=dict)
+    opens: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Grant → login → password, hashed where the server hashes it."""
+    forgets_nobody: bool = False
+    """A credential that is ended still opens."""
+    folder: Path = Path()
+    """The project's: what is delivered there is what containers hold."""
 
     def __call__(self, container: Container, argv: tuple[str, ...], variables: Mapping[str, str]) -> ExecResult:
         if container.service not in SERVED:
@@ -116,16 +123,58 @@ class Servers:
             raise self.raises[verb]
         if verb in self.refuses or f"{verb} {grant}" in self.refuses:
             return ExecResult(1, f"{container.service} says no\n")
-        return ExecResult(0, self._answer(verb, grant))
+        if verb == "probe" and not self._enters(grant, *_credential(variables)):
+            return ExecResult(1, f"{container.service}: WRONGPASS\n")
+        return ExecResult(0, self._answer(verb, grant, variables))
 
-    def _answer(self, verb: str, grant: str) -> str:
+    def alone(self, _image: str, argv: tuple[str, ...], variables: Mapping[str, str]) -> ExecResult:
+        """Answer a program in a container beside an application's: it reads its secrets, or enters a server."""
+        text = " ".join(argv)
+        if "sha256sum" in text:
+            found = [self._delivered(name) for name in variables["FILES"].split()]
+            return ExecResult(0, "".join(f"{sha256(one).hexdigest()}  -\n" for one in found))
+        server = "postgres" if "psql" in text else "redis"
+        verb, grant = "enter", _understood(server, text, variables)[1]
+        self.asked.append((verb, grant))
+        if verb in self.raises:
+            raise self.raises[verb]
+        if verb in self.refuses or not self._enters(grant, *_credential(variables)):
+            return ExecResult(1, f"{server}: WRONGPASS\n")
+        return ExecResult(0, "")
+
+    def _delivered(self, name: str) -> bytes:
+        (found, *_) = sorted(self.folder.glob(f".envmgr/*/secrets/*/{name}"))
+        return found.read_bytes()
+
+    def _enters(self, grant: str, login: str, password: str) -> bool:
+        known = self.opens.get(grant)
+        return known is None or not login or known.get(login) in (password, sha256(password.encode()).hexdigest())
+
+    def _answer(self, verb: str, grant: str, variables: Mapping[str, str]) -> str:
+        login, password = _credential(variables)
         if verb == "exists":
             return "yes\n" if grant in self.owned else "\n"
         if verb == "ensure":
             self.owned.add(grant)
+            self.opens.setdefault(grant, {})[login] = password
+        if verb == "retire" and not self.forgets_nobody:
+            self.opens.get(grant, {}).pop(login, None)
         if verb == "revoke":
             self.owned.discard(grant)
+            self.opens.pop(grant, None)
         return "12 MB\n" if verb == "measure" else ""
+
+
+def _credential(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return as whom a command enters, or whom it makes or ends, and the password or its digest."""
+    if "ACL" in variables:  # ACL SETUSER dev_app reset on #digest …
+        words = variables["ACL"].split()
+        return words[2], words[5].removeprefix("#")
+    if "APP_LOGIN" in variables:
+        return variables["APP_LOGIN"], variables.get("APP_PASSWORD", "")
+    if "PGPASSWORD" in variables:
+        return variables.get("PGUSER", ""), variables["PGPASSWORD"]
+    return variables.get("LOGIN", ""), variables.get("REDISCLI_AUTH", "")
 
 
 def _understood(server: str, text: str, variables: Mapping[str, str]) -> tuple[str, str]:
@@ -134,11 +183,18 @@ def _understood(server: str, text: str, variables: Mapping[str, str]) -> tuple[s
     signs = {
         "postgres": (
             ("ensure", "CREATE DATABASE"),
+            ("retire", "DROP OWNED BY"),
             ("revoke", "DROP DATABASE"),
             ("measure", "pg_size_pretty"),
             ("exists", "SELECT 'yes'"),
         ),
-        "redis": (("exists", "ACL USERS"), ("ensure", '"$ACL"'), ("measure", "--scan"), ("revoke", "ACL DELUSER")),
+        "redis": (
+            ("exists", "ACL USERS"),
+            ("ensure", '"$ACL"'),
+            ("measure", "--scan"),
+            ("revoke", "ACL DELUSER $LOGINS"),
+            ("retire", "ACL DELUSER"),
+        ),
     }
     verb = next((verb for verb, sign in signs.get(server, ()) if sign in text), "probe")
     return verb, f"{server} {environment}".strip()
@@ -242,13 +298,14 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setattr(up_module, "is_free", lambda _port, _ip: True)
     monkeypatch.setattr(up_module, "holder_of", lambda _port, _ip: None)
     monkeypatch.setattr(probe, "_get", lambda _probe: (True, ""))
-    servers = Servers()
+    folder = tmp_path / "project"
+    folder.mkdir()
+    servers = Servers(folder=folder)
     engine = FakeEngine(exec_handler=servers)
+    engine.run_alone_handler = servers.alone
     engine.has_image(*SERVERS, "registry.example/play:1")
     for service in ("migrate", "worker"):
         engine.behaviours[service] = Behaviour(state=State.EXITED)
-    folder = tmp_path / "project"
-    folder.mkdir()
     one = House(folder, engine, servers, tmp_path / "locks")
     one.write(SPEC)
     return one

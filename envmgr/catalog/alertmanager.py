@@ -8,9 +8,10 @@ from pydantic import Field
 
 from envmgr.catalog import http
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Metrics, Server
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import ConfigMount, HttpProbe, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import ConfigMount, HttpProbe, Image, Resources, SecretMount
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "65534:65534"
@@ -71,6 +72,7 @@ class Alertmanager:
                     "/etc/alertmanager/alertmanager.yml",
                     "alertmanager/alertmanager.yml.j2",
                     _context(options),
+                    ("amtool", "check-config"),
                 ),
             ),
             egress=options.webhook_secret or options.webhook_url is not None,

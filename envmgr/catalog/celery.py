@@ -9,17 +9,9 @@ from pydantic import Field, model_validator
 from envmgr.catalog import http
 from envmgr.catalog.kind import Application, Defaults, Desk, Draft, Metrics
 from envmgr.catalog.programs import FilePath, ProgramOptions
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import (
-    CommandProbe,
-    ConfigMount,
-    Healthcheck,
-    HttpProbe,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
+from envmgr.model.stack import CommandProbe, ConfigMount, Healthcheck, HttpProbe, Resources, SecretMount
 
 _MEGABYTE = 1024**2
 _FLOWER_PORT = 5555

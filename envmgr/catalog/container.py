@@ -9,19 +9,10 @@ from pydantic import Field, model_validator
 from envmgr.catalog import http
 from envmgr.catalog.kind import Application, Binding, Client, Defaults, Draft, Metrics, Server
 from envmgr.catalog.programs import FilePath, Path, ProgramOptions
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import (
-    CommandProbe,
-    Healthcheck,
-    HttpProbe,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-    Tmpfs,
-)
-from envmgr.spec.schema import ContainerPath, Memory, Name, Port, Value, VariableName, memory_bytes
+from envmgr.model.stack import CommandProbe, Healthcheck, HttpProbe, Image, Resources, SecretMount, Tmpfs
+from envmgr.spec.values import ContainerPath, Memory, Name, Port, Value, VariableName, memory_bytes
 
 _MEGABYTE = 1024**2
 _ASK = {"wget": http.wget, "curl": http.curl, "python": http.python, "node": http.node}

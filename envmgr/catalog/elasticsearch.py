@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
 
 from envmgr.catalog import elasticsearch_attempts
 from envmgr.catalog.asking import asking
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog.kind import HERE, Binding, Client, Defaults, Draft, Server, credential, entering, from_network
 from envmgr.catalog.secret_variables import START
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    ConfigMount,
-    Grant,
-    Healthcheck,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Grant, Healthcheck, Image, Resources, SecretMount
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"
@@ -39,13 +30,13 @@ StackVersion = Annotated[str, Field(pattern=r"^9\.[0-9]+\.[0-9]+$")]
 """Of Elastic's own images; Elasticsearch, Logstash and Kibana go together."""
 STACK_VERSION = "9.5.3"
 
-_ASK = asking(f"http://127.0.0.1:{_PORT}")
+_ASK = asking(f"http://{HERE}:{_PORT}")
 _EXISTS = f"""{_ASK}\
-ask GET "/_security/user/$USERNAME" || exit 1
+ask GET "/_security/role/$ROLENAME" || exit 1
 case $status in 200) echo yes;; 404) ;; *) printf '%s\\n' "$body"; exit 1;; esac
 """
 _ENSURE = f"""{_ASK}\
-must PUT "/_security/role/$USERNAME" "$ROLE"
+must PUT "/_security/role/$ROLENAME" "$ROLE"
 must PUT "/_security/user/$USERNAME" "$USER_BODY"
 """
 _MEASURE = f"""{_ASK}\
@@ -53,12 +44,14 @@ must GET "/$PATTERNS/_count"
 count=${{body#*'"count":'}}
 echo "${{count%%[!0-9]*}} documents"
 """
-# The user goes first, so that nothing is written meanwhile; patterns cannot be deleted at once, each name can.
+# Users go first, so that nothing is written meanwhile; patterns cannot be deleted at once, each name can.
 _REVOKE = f"""{_ASK}\
-gone DELETE "/_security/user/$USERNAME"
-gone DELETE "/_security/role/$USERNAME"
+for user in $USERNAMES; do gone DELETE "/_security/user/$user"; done
+gone DELETE "/_security/role/$ROLENAME"
 must GET "/_cat/indices/$PATTERNS?h=index"
 for index in $body; do gone DELETE "/$index"; done
+"""
+_RETIRE = f"""{_ASK}gone DELETE "/_security/user/$USERNAME"
 """
 _PROBE = f"""{_ASK}must GET "$ASKED"
 """
@@ -117,16 +110,18 @@ class Elasticsearch:
 
     def bind(self, server: Server, client: Client) -> Binding:
         """Return the environment's own user and the prefix of its indices."""
-        password = SecretRef(server.password, client.environment)
+        password, login = SecretRef(server.password, client.environment), SecretRef(server.login, client.environment)
         return Binding(
-            grants=(_grant(server, client, password),),
+            grants=(_grant(server, client, login, password),),
             variables={
                 "ELASTICSEARCH_URL": f"http://{server.host}:{_PORT}",
-                "ELASTICSEARCH_USERNAME": _login(client),
                 "ELASTICSEARCH_INDEX_PREFIX": client.prefix,
             },
-            secrets=(SecretMount("ELASTICSEARCH_PASSWORD", (password,)),),
-            needed=(Needed(password.name, password.scope, True, Origin.GENERATED, place=f"infra.{server.name}"),),
+            secrets=(
+                SecretMount("ELASTICSEARCH_USERNAME", (login,)),
+                SecretMount("ELASTICSEARCH_PASSWORD", (password,)),
+            ),
+            needed=entering(server, client.environment, _logins(client)),
         )
 
     def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
@@ -134,7 +129,7 @@ class Elasticsearch:
         found = [
             one
             for other in others
-            for one in elasticsearch_attempts.against(other.environment, client.prefix, other.prefix, _login(other))
+            for one in elasticsearch_attempts.against(other.environment, client.prefix, other.prefix, _logins(other))
         ]
         return Trial(
             client.environment,
@@ -142,7 +137,10 @@ class Elasticsearch:
             f"Elasticsearch {server.name}",
             (*found, *elasticsearch_attempts.administration()),
             prelude=elasticsearch_attempts.prelude(f"http://{server.host}:{_PORT}"),
-            variables={"LOGIN": (_login(client),), "SECRET": (SecretRef(server.password, client.environment),)},
+            variables={
+                "LOGIN": (SecretRef(server.login, client.environment),),
+                "SECRET": (SecretRef(server.password, client.environment),),
+            },
             shared=("the node's CPU, memory and disk",),
         )
 
@@ -163,39 +161,57 @@ def as_admin(server: Server, script: str, **variables: Template) -> Command:
     return as_user(server, ADMIN, SecretRef(server.admin_password, server.target), script, **variables)
 
 
-def as_user(server: Server, login: str, secret: SecretRef, script: str, **variables: Template) -> Command:
+def as_user(server: Server, login: str | SecretRef, secret: SecretRef, script: str, **variables: Template) -> Command:
     """Return a script, made with `asking`, that runs in the server as one of its users."""
     given = {"LOGIN": (login,), "SECRET": (secret,), **variables}
     return server.command("sh", "-c", script, timeout=30, **given)
 
 
-def user_grant(
-    server: Server, login: str, password: SecretRef, role: dict[str, object], patterns: str, title: str
-) -> Grant:
-    """Return a user with a role of the same name; `patterns` are the indices that go with it."""
-    body = ('{"password":"', SecretRef(password.name, password.scope, "json"), f'","roles":["{login}"]}}')
-    named: dict[str, Template] = {"USERNAME": (login,), "PATTERNS": (patterns,)}
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What users may do, and with what."""
+
+    name: str
+    rights: Mapping[str, object]
+    """As Elasticsearch's API for roles takes them."""
+    patterns: str
+    """Of the indices that go with it."""
+    title: str
+    users: tuple[str, ...]
+    """Everyone who has it, at one time or another."""
+
+
+def user_grant(server: Server, login: str | SecretRef, password: SecretRef, role: Role) -> Grant:
+    """Return a user with a role."""
+    body = ('{"password":"', SecretRef(password.name, password.scope, "json"), f'","roles":["{role.name}"]}}')
+    named: dict[str, Template] = {"ROLENAME": (role.name,), "PATTERNS": (role.patterns,)}
+    rights = json.dumps(role.rights, separators=(",", ":"))
     return Grant(
         server=server.name,
-        title=title,
+        title=role.title,
         exists=as_admin(server, _EXISTS, **named),
-        ensure=as_admin(server, _ENSURE, ROLE=(json.dumps(role, separators=(",", ":")),), USER_BODY=body, **named),
+        ensure=as_admin(server, _ENSURE, USERNAME=(login,), ROLE=(rights,), USER_BODY=body, **named),
         measure=as_admin(server, _MEASURE, **named),
-        revoke=as_admin(server, _REVOKE, **named),
+        revoke=as_admin(server, _REVOKE, USERNAMES=(" ".join(role.users),), **named),
         probe=as_user(server, login, password, _PROBE, ASKED=("/_security/_authenticate",)),
     )
 
 
-def _login(client: Client) -> str:
-    return f"{client.prefix}app"
+def _logins(client: Client) -> tuple[str, str]:
+    return f"{client.prefix}app", f"{client.prefix}app_2"
 
 
-def _grant(server: Server, client: Client, password: SecretRef) -> Grant:
+def _grant(server: Server, client: Client, login: SecretRef, password: SecretRef) -> Grant:
+    logins = _logins(client)
     indices = [f"{client.prefix}*", f"{client.dashed}*"]
     # No right on the cluster: `monitor` would show every environment's indices and mappings.
-    role: dict[str, object] = {"cluster": [], "indices": [{"names": indices, "privileges": ["all"]}]}
-    title = f"Elasticsearch user {_login(client)} with its indices {', '.join(indices)}"
-    return user_grant(server, _login(client), password, role, ",".join(indices), title)
+    rights = {"cluster": [], "indices": [{"names": indices, "privileges": ["all"]}]}
+    role = Role(logins[0], rights, ",".join(indices), f"Elasticsearch indices {', '.join(indices)}", logins)
+    retire = as_admin(server, _RETIRE, USERNAME=(login,))
+    grant = user_grant(server, login, password, role)
+    return replace(
+        grant, credential=credential(server, client.environment, logins, from_network(server, grant.probe), retire)
+    )
 
 
 def _health(server: Server) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from envmgr.catalog.asking import asking
 from envmgr.model.proof import Attempt
@@ -28,7 +28,7 @@ def prelude(address: str) -> str:
     return asking(address) + _SAY
 
 
-def against(other: str, own: str, theirs: str, their_login: str) -> Iterable[Attempt]:
+def against(other: str, own: str, theirs: str, their_logins: Sequence[str]) -> Iterable[Attempt]:
     """Yield what is tried against another environment; both are prefixes of indices."""
     for what, form in (
         ("count documents", "heard GET /{index}/_count"),
@@ -40,8 +40,8 @@ def against(other: str, own: str, theirs: str, their_login: str) -> Iterable[Att
     yield Attempt(
         "enter as it with the own password",
         other,
-        f"user {their_login}",
-        f'guess {their_login} "$SECRET"',
+        f"user {their_logins[0]}",
+        " || ".join(f'guess {login} "$SECRET"' for login in their_logins),
         'guess "$LOGIN" "$SECRET"',
         _NO_LOGIN,
     )

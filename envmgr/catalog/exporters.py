@@ -12,7 +12,7 @@ from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Metrics, Serve
 from envmgr.catalog.nginx import STATUS_PORT
 from envmgr.errors import Problem
 from envmgr.model.stack import CommandProbe, ConfigMount, HttpProbe, Image, Probe, Resources
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 NOBODY = "65534:65534"

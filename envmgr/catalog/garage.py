@@ -13,9 +13,10 @@ from envmgr.catalog import object_storage
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.catalog.object_storage import BucketOptions
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import CommandProbe, ConfigMount, Healthcheck, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import CommandProbe, ConfigMount, Healthcheck, Image, Resources, SecretMount
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
@@ -12,9 +13,10 @@ from envmgr.catalog.exporters import unwatched, watched
 from envmgr.catalog.grafana_dashboards import DASHBOARDS
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import ConfigMount, HttpProbe, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import ConfigMount, HttpProbe, Image, Resources, SecretMount
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "472:472"
@@ -112,7 +114,7 @@ def _configs(server: Server) -> tuple[ConfigMount, ...]:
                 f"{folder}/{one.name}.json",
                 f"{_FOLDER}/{one.name}.json",
                 "grafana/dashboard.json.j2",
-                {"dashboard": one},
+                {"dashboard": asdict(one)},
             )
             for one in DASHBOARDS
         ),

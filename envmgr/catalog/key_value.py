@@ -14,23 +14,25 @@ from urllib.parse import quote
 from pydantic import Field
 
 from envmgr.catalog import key_value_attempts
-from envmgr.catalog.kind import LEFT, Binding, Client, Defaults, Draft, Server, given
+from envmgr.catalog.kind import (
+    HERE,
+    LEFT,
+    Binding,
+    Client,
+    Defaults,
+    Draft,
+    Server,
+    credential,
+    entering,
+    from_network,
+    given,
+)
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    ConfigMount,
-    Grant,
-    Healthcheck,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
-from envmgr.spec.schema import Memory, Strict, VariableName, memory_bytes
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Grant, Healthcheck, Image, Resources, SecretMount
+from envmgr.spec.values import Memory, Strict, VariableName, memory_bytes
 
 _MEGABYTE = 1024**2
 _UID = "999:999"
@@ -87,18 +89,18 @@ _UNLINK_ONE_PAGE = (
 # collected with them: on a pipe of its own it would arrive in pieces between them.
 _APPLY = """\
 list=$({cli} ACL LIST 2>&1)
-rights() {{ {cli} ACL LIST 2>&1 | grep -E '^user ({login}|default|health) ' | sed 's/ [#][0-9a-f]*//'; }}
+rights() {{ {cli} ACL LIST 2>&1 | grep -E "^user ($LOGIN|default|health) " | sed 's/ [#][0-9a-f]*//'; }}
 before=$(rights)
 replies=$(printf '%s\\nACL SAVE\\n' "$ACL" | {cli} 2>&1)
 case "$(printf '%s' "$replies" | tr -d '\\r\\n')" in {saved}) ;; *) printf '%s\\n' "$replies"; exit 1;; esac
-case $list in *"user {login} "*)
-  [ "$before" = "$(rights)" ] || echo 'closed: {login}, default or health had other rights';;
+case $list in *"user $LOGIN "*)
+  [ "$before" = "$(rights)" ] || echo "closed: $LOGIN, default or health had other rights";;
 esac"""
 # Every server has the user `default`: a list without it is an error reply, and no answer to the question.
 _EXISTS = """\
 users=$({cli} ACL USERS 2>&1)
 printf '%s\\n' "$users" | grep -qx default || {{ printf '%s\\n' "$users"; exit 1; }}
-printf '%s\\n' "$users" | sed -n 's/^{login}$/yes/p'"""
+printf '%s\\n' "$users" | grep -qxE '{logins}' && echo yes || true"""
 _REVOKE = """\
 set -e
 cursor=0
@@ -106,16 +108,21 @@ while :; do
   cursor=$({cli} EVAL "$SCRIPT" 0 "$cursor" "$PATTERN")
   case "$cursor" in 0) break;; *[!0-9]*|'') printf '%s\\n' "$cursor"; exit 1;; esac
 done
+{cli} ACL DELUSER $LOGINS >/dev/null
+case "$({cli} ACL SAVE)" in {saved}) ;; *) exit 1;; esac"""
+# Deleting a user ends its sessions.
+_RETIRE = """\
+set -e
 {cli} ACL DELUSER "$LOGIN" >/dev/null
 case "$({cli} ACL SAVE)" in {saved}) ;; *) exit 1;; esac"""
 _SWEEP = """\
 list=$({cli} ACL LIST) || exit 1
-printf '%s\\n' "$list" | sed -n 's/^user \\([a-z][a-z0-9]*_\\)app on .*/\\1/p' | while read -r prefix; do
-  case " {kept} " in *" $prefix "*) continue;; esac
-  {cli} ACL SETUSER "${{prefix}}app" off >/dev/null
-  {cli} CLIENT KILL USER "${{prefix}}app" >/dev/null
+printf '%s\\n' "$list" | sed -nE 's/^user ([a-z][a-z0-9]*_app(_2)?) on .*/\\1/p' | while read -r login; do
+  case " {kept} " in *" ${{login%%_*}}_ "*) continue;; esac
+  {cli} ACL SETUSER "$login" off >/dev/null
+  {cli} CLIENT KILL USER "$login" >/dev/null
   {cli} ACL SAVE >/dev/null
-  echo "closed: ${{prefix}}app {left}"
+  echo "closed: $login {left}"
 done"""
 # Many managed servers keep their users in memory or by themselves: there `up` makes a lost one again.
 _NOT_KEPT = "*'not configured to use an ACL file'*"
@@ -206,13 +213,14 @@ def bind(server: Server, client: Client, product: Product) -> Binding:
     options: KeyValueOptions = server.options
     is_ours = server.is_provisioned
     password = SecretRef(server.password, client.environment)
-    origin = Origin.GENERATED if is_ours else Origin.OPERATOR
-    needed = [Needed(password.name, password.scope, True, origin, place=f"infra.{server.name}")]
+    place = f"infra.{server.name}"
+    needed = [Needed(password.name, password.scope, True, Origin.OPERATOR, place=place)]
+    if is_ours:
+        needed = [*entering(server, client.environment, _logins(client))]
     if server.address and is_ours:
-        admin = server.admin_password
-        needed.append(Needed(admin, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}"))
+        needed.append(Needed(server.admin_password, server.target, True, Origin.OPERATOR, place=place))
     return Binding(
-        grants=(_grant(server, client, product, password) if is_ours else _given(server, product, password),),
+        grants=(_grant(server, client, product) if is_ours else _given(server, product, password),),
         variables={"REDIS_KEY_PREFIX": client.prefix},
         secrets=(SecretMount(options.url_variable, _url(server, client, password)),),
         needed=tuple(needed),
@@ -235,15 +243,18 @@ def attempts(server: Server, client: Client, others: tuple[Client, ...], product
     found = [
         one
         for other in others
-        for one in key_value_attempts.against(other.environment, client.prefix, other.prefix, _login(other))
+        for one in key_value_attempts.against(other.environment, client.prefix, other.prefix, _logins(other))
     ]
     return Trial(
         client.environment,
         server.name,
         f"{product.title} {server.name}",
         (*found, *key_value_attempts.administration()),
-        prelude=key_value_attempts.prelude(product.cli, server.host, 6379, _login(client)),
-        variables={"REDISCLI_AUTH": (SecretRef(server.password, client.environment),)},
+        prelude=key_value_attempts.prelude(product.cli, server.host, 6379),
+        variables={
+            "LOGIN": (_login(server, client),),
+            "REDISCLI_AUTH": (SecretRef(server.password, client.environment),),
+        },
         shared=("the server's one thread and its memory: a script without end stops all", "the limit of connections"),
     )
 
@@ -260,8 +271,12 @@ def _maxmemory(server: Server) -> int:
     return (memory_bytes(chosen) if chosen else server.resources.memory * 3 // 4) // _MEGABYTE
 
 
-def _login(client: Client) -> str:
-    return f"{client.prefix}app"
+def _logins(client: Client) -> tuple[str, str]:
+    return f"{client.prefix}app", f"{client.prefix}app_2"
+
+
+def _login(server: Server, client: Client) -> SecretRef:
+    return SecretRef(server.login, client.environment)
 
 
 def _auth(server: Server) -> Template:
@@ -271,31 +286,32 @@ def _auth(server: Server) -> Template:
 def _url(server: Server, client: Client, password: SecretRef) -> Template:
     """Return the URL of the environment's own user; the address of a managed server may name another."""
     address = server.address
-    login, database = _login(client), "0"
+    login: str | SecretRef = SecretRef(server.login, client.environment, "url")
+    database = "0"
     if address and not server.is_provisioned:
-        login, database = address.login, address.path or "0"
+        login, database = quote(address.login, safe=""), address.path or "0"
     scheme, port = (address.scheme, address.port or 6379) if address else ("redis", 6379)
     encoded = SecretRef(password.name, password.scope, "url")
-    return (f"{scheme}://{quote(login, safe='')}:", encoded, f"@{server.host}:{port}/{quote(database, safe='')}")
+    return (f"{scheme}://", login, ":", encoded, f"@{server.host}:{port}/{quote(database, safe='')}")
 
 
 def _cli(server: Server, product: Product) -> str:
     """Return the program that reaches the server; ours is in the same container."""
     address = server.address
     if address is None:
-        return product.cli
+        return f'{product.cli} -h "{HERE}"'
     return f"{product.cli} -h {address.host} -p {address.port or 6379}" + (
         " --tls" if address.scheme == "rediss" else ""
     )
 
 
-def _acl(client: Client, password: SecretRef) -> Template:
+def _acl(server: Server, client: Client, password: SecretRef) -> Template:
     prefix = client.prefix
     # Patterns of PSUBSCRIBE are compared literally, so Celery's own are listed beside the prefix.
     channels = f"&{prefix}* &{prefix}/0.celery.pidbox &{prefix}/0.celeryev/* &{prefix}/0.celeryev/worker.*"
     digest = SecretRef(password.name, password.scope, "sha256")
     rights = f" resetchannels {channels} ~{prefix}* +@all {_DENIED}"
-    return (f"ACL SETUSER {_login(client)} reset on #", digest, rights)
+    return ("ACL SETUSER ", _login(server, client), " reset on #", digest, rights)
 
 
 def _server_acl(server: Server) -> Template:
@@ -314,13 +330,17 @@ def _given(server: Server, product: Product, password: SecretRef) -> Grant:
     return given(server, f"{product.title} user {login or 'default'}", ping)
 
 
-def _grant(server: Server, client: Client, product: Product, password: SecretRef) -> Grant:
-    login, prefix, cli = _login(client), client.prefix, _cli(server, product)
+def _grant(server: Server, client: Client, product: Product) -> Grant:
+    login, password = _login(server, client), SecretRef(server.password, client.environment)
+    prefix, logins, cli = client.prefix, _logins(client), _cli(server, product)
     admin = f"{cli} --user {shlex.quote(server.address.login)}" if server.address and server.address.login else cli
+    ping = f'{cli} --user "$LOGIN" ping | grep -qx PONG'
+    probe = server.command("sh", "-c", ping, LOGIN=(login,), REDISCLI_AUTH=(password,))
     # The users of the server itself are ours to repair where the server is. By name: a default without a password takes
     # a password with a name, and none without.
     saved, maker = (f"OKOK|OK{_NOT_KEPT}", admin) if server.address else ("OKOKOKOK", f"{cli} --user default")
-    acl = _acl(client, password) if server.address else (*_acl(client, password), "\n", *_server_acl(server))
+    own_acl = _acl(server, client, password)
+    acl = own_acl if server.address else (*own_acl, "\n", *_server_acl(server))
     kept = f"OK|{_NOT_KEPT}" if server.address else "OK"
 
     def as_admin(script: str, **variables: Template) -> Command:
@@ -328,15 +348,22 @@ def _grant(server: Server, client: Client, product: Product, password: SecretRef
 
     return Grant(
         server=server.name,
-        title=f"{product.title} user {login} with its keys {prefix}*",
-        exists=as_admin(_EXISTS.format(cli=admin, login=login)),
-        ensure=as_admin(_APPLY.format(cli=maker, saved=saved, login=login), ACL=acl),
+        title=f"{product.title} keys {prefix}*",
+        exists=as_admin(_EXISTS.format(cli=admin, logins="|".join(logins))),
+        ensure=as_admin(_APPLY.format(cli=maker, saved=saved), ACL=acl, LOGIN=(login,)),
         measure=as_admin(f"{admin} --scan --pattern '{prefix}*' | wc -l | sed 's/$/ keys/'"),
         revoke=as_admin(
             _REVOKE.format(cli=admin, saved=kept),
             SCRIPT=(_UNLINK_ONE_PAGE,),
             PATTERN=(f"{prefix}*",),
-            LOGIN=(login,),
+            LOGINS=(" ".join(logins),),
         ),
-        probe=server.command("sh", "-c", f"{cli} --user {login} ping | grep -qx PONG", REDISCLI_AUTH=(password,)),
+        probe=probe,
+        credential=credential(
+            server,
+            client.environment,
+            logins,
+            from_network(server, probe),
+            as_admin(_RETIRE.format(cli=admin, saved=kept), LOGIN=(login,)),
+        ),
     )

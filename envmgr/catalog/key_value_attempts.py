@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from envmgr.model.proof import Attempt
 
@@ -13,24 +13,24 @@ _NO_LOGIN = "WRONGPASS|NOAUTH"
 _KEY = "envmgr-prove"
 
 
-def prelude(cli: str, host: str, port: int, login: str) -> str:
+def prelude(cli: str, host: str, port: int) -> str:
     """Return shell functions: `ask WORDS…` as the environment, `guess LOGIN PASSWORD` enters as somebody else."""
     # A program that could not log in goes on as `default`, so who it is has to be asked. -e: an error reply is one of
     # the program. Whoever may subscribe waits for messages, and says so first.
     return f"""\
-ask() {{ {cli} -e -h {host} -p {port} --user {login} "$@" 2>&1; }}
+ask() {{ {cli} -e -h {host} -p {port} --user "$LOGIN" "$@" 2>&1; }}
 as() {{ user=$1 word=$2; shift 2; REDISCLI_AUTH=$word {cli} -e -h {host} -p {port} --user "$user" "$@" 2>&1; }}
 guess() {{ said=$(as "$1" "$2" ACL WHOAMI); printf '%s\\n' "$said"; [ "$said" = "$1" ]; }}
 nobody() {{ ( unset REDISCLI_AUTH; {cli} -e -h {host} -p {port} "$@" 2>&1 ); }}
 listen() {{
-  said=$(timeout 0.5 {cli} -h {host} -p {port} --user {login} SUBSCRIBE "$1" 2>&1)
+  said=$(timeout 0.5 {cli} -h {host} -p {port} --user "$LOGIN" SUBSCRIBE "$1" 2>&1)
   printf '%s\\n' "$said"
   case $said in subscribe*) return 0;; *) return 1;; esac
 }}
 """
 
 
-def against(other: str, own: str, theirs: str, their_login: str) -> Iterable[Attempt]:
+def against(other: str, own: str, theirs: str, their_logins: Sequence[str]) -> Iterable[Attempt]:
     """Yield what is tried against another environment; both are prefixes of keys."""
     script = """ask EVAL "return redis.call('GET', KEYS[1])" 1 """
     hidden = """ask EVAL "return redis.call('GET', '{key}')" 0"""
@@ -47,8 +47,8 @@ def against(other: str, own: str, theirs: str, their_login: str) -> Iterable[Att
     yield Attempt(
         "enter as it with the own password",
         other,
-        f"user {their_login}",
-        f'guess {their_login} "$REDISCLI_AUTH"',
+        f"user {their_logins[0]}",
+        " || ".join(f'guess {login} "$REDISCLI_AUTH"' for login in their_logins),
         "ask PING",
         _NO_LOGIN,
     )

@@ -19,19 +19,10 @@ from envmgr.catalog.http import curl
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.catalog.secret_variables import START, start_script
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import (
-    CommandProbe,
-    ConfigMount,
-    Grant,
-    HttpProbe,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import CommandProbe, ConfigMount, Grant, HttpProbe, Image, Resources, SecretMount
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
 from envmgr import naming
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.proof import Trial
-from envmgr.model.secret import Template
+from envmgr.model.secret import SecretRef, Template
 from envmgr.model.stack import (
     Command,
     ConfigMount,
+    Credential,
     Grant,
     Healthcheck,
     Image,
-    Needed,
     Probe,
     Resources,
     SecretMount,
     Tmpfs,
 )
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Server:
 
     client: str = ""
     """Image with the programs that reach a managed server; empty for one that has a container."""
+    programs: str = ""
+    """Image of the server, with the programs that talk to it."""
 
     @property
     def host(self) -> str:
@@ -87,6 +90,11 @@ class Server:
     def password(self) -> str:
         """Name of the secret with which an environment enters its own part."""
         return f"{naming.sql_name(self.name).upper()}_PASSWORD"
+
+    @property
+    def login(self) -> str:
+        """Name of the value that says as whom an environment enters its own part."""
+        return f"{naming.sql_name(self.name).upper()}_LOGIN"
 
     @property
     def place(self) -> str:
@@ -106,6 +114,35 @@ def given(server: Server, title: str, probe: Command) -> Grant:
 
 LEFT = "of an environment that the spec no longer has may not enter any more; its data stays"
 """What is said of a login that was swept."""
+
+
+def entering(server: Server, environment: str, logins: tuple[str, str]) -> tuple[Needed, ...]:
+    """Return the values with which an environment enters what envmgr made for it: as whom, and the password."""
+    place = f"{naming.INFRA}.{server.name}"
+    return (
+        Needed(server.password, environment, True, Origin.GENERATED, place=place),
+        Needed(server.login, environment, False, Origin.OPERATOR, is_required=False, default=logins[0], place=place),
+    )
+
+
+HERE = "${AT:-127.0.0.1}"
+"""For a shell: where a server is that envmgr starts; its own container sees it on the loopback, others by its name."""
+
+
+def credential(
+    server: Server, environment: str, logins: tuple[str, ...], enter: Command, retire: Command
+) -> Credential:
+    """Return how an environment enters what envmgr made for it; `retire` ends the login that the values name."""
+    login = SecretRef(server.login, environment) if logins else None
+    return Credential(SecretRef(server.password, environment), login, logins, enter, retire)
+
+
+def from_network(server: Server, probe: Command, **variables: Template) -> Command:
+    """Return a probe that runs in a container beside others, where `variables` say how the server is found."""
+    if server.address:
+        return probe
+    given = variables or {"AT": (server.host,)}
+    return replace(probe, client=server.programs, variables={**probe.variables, **given})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from envmgr.catalog.elasticsearch import STACK_VERSION, StackVersion, peer_of, refuse_peer, user_grant
+from envmgr.catalog.elasticsearch import STACK_VERSION, Role, StackVersion, peer_of, refuse_peer, user_grant
 from envmgr.catalog.http import curl
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.catalog.secret_variables import START, start_script
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import CommandProbe, ConfigMount, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import CommandProbe, ConfigMount, Image, Resources, SecretMount
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"
@@ -83,22 +84,7 @@ class Logstash:
             ),
             volumes={"data": "/usr/share/logstash/data"},
             needed=(Needed(password.name, password.scope, True, Origin.GENERATED, place=server.place),),
-            grants=(
-                user_grant(
-                    peer,
-                    _login(server),
-                    password,
-                    # Its client asks for the version and the licence, which is what `monitor` allows.
-                    {
-                        "cluster": ["monitor"],
-                        "indices": [
-                            {"names": [f"{options.index_prefix}-*"], "privileges": ["create_index", "create_doc"]}
-                        ],
-                    },
-                    f"{options.index_prefix}-*",
-                    f"Elasticsearch user {_login(server)} with its indices {options.index_prefix}-*",
-                ),
-            ),
+            grants=(user_grant(peer, _login(server), password, _role(server)),),
         )
 
     def bind(self, server: Server, _client: Client) -> Binding:
@@ -108,6 +94,17 @@ class Logstash:
     def refuse(self, server: Server, _users: Mapping[str, str], /) -> Iterable[Problem]:
         """Yield what is wrong with the Elasticsearch that it uses."""
         yield from refuse_peer(server)
+
+
+def _role(server: Server) -> Role:
+    indices = f"{server.options.index_prefix}-*"
+    rights = {
+        # Its client asks for the version and the licence, which is what `monitor` allows.
+        "cluster": ["monitor"],
+        "indices": [{"names": [indices], "privileges": ["create_index", "create_doc"]}],
+    }
+    login = _login(server)
+    return Role(login, rights, indices, f"Elasticsearch user {login} with its indices {indices}", (login,))
 
 
 def _login(server: Server) -> str:

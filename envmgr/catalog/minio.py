@@ -11,12 +11,13 @@ from pydantic import Field
 
 from envmgr.catalog import object_storage
 from envmgr.catalog.http import curl
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Metrics, Server
+from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Metrics, Server, credential, from_network
 from envmgr.catalog.object_storage import ADMIN, BucketOptions
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, Grant, Image, Resources, SecretMount
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"
@@ -25,7 +26,9 @@ _API, _CONSOLE = 9000, 9001
 # The image has the client `mc`, a shell, and no grep: what is asked of an answer is asked with `case`.
 _EXISTS = """\
 users=$(mc admin user list --json store) || { printf '%s\\n' "$users"; exit 1; }
-case $users in *'"accessKey":"'"$LOGIN"'"'*|*'"accessKey": "'"$LOGIN"'"'*) echo yes;; esac"""
+for one in $LOGINS; do
+  case $users in *'"accessKey":"'"$one"'"'*|*'"accessKey": "'"$one"'"'*) echo yes; exit;; esac
+done"""
 # Key and secret enter mc on its standard input, so they stand on no command line.
 _ENSURE = """\
 set -e
@@ -56,6 +59,16 @@ gone() {{
   said=$("$@" 2>&1) || case $said in *'does not exist'*) ;; *) printf '%s\\n' "$said"; return 1;; esac
 }}
 for bucket in $owned; do mc rb --force "store/$bucket"; done
+for one in $LOGINS; do
+  gone mc admin user remove store "$one"
+  gone mc admin policy remove store "$one"
+done
+"""
+_RETIRE = """\
+set -e
+gone() {
+  said=$("$@" 2>&1) || case $said in *'does not exist'*) ;; *) printf '%s\\n' "$said"; return 1;; esac
+}
 gone mc admin user remove store "$LOGIN"
 gone mc admin policy remove store "$LOGIN"
 """
@@ -124,14 +137,15 @@ class Minio:
         yield from object_storage.refuse_address(server)
 
 
-def _host(server: Server, login: str, secret: SecretRef) -> dict[str, Template]:
+def _host(server: Server, login: str | SecretRef, secret: SecretRef, at: str = "127.0.0.1") -> dict[str, Template]:
     """Return what mc has to know: the alias `store`, and a place to write to."""
     address = server.address
-    scheme, host, port = (address.scheme, address.host, address.port) if address else ("http", "127.0.0.1", _API)
+    scheme, host, port = (address.scheme, address.host, address.port) if address else ("http", at, _API)
     where = f"@{host}:{port}" if port else f"@{host}"
     encoded = SecretRef(secret.name, secret.scope, "url")
+    user = quote(login, safe="") if isinstance(login, str) else SecretRef(login.name, login.scope, "url")
     return {
-        "MC_HOST_store": (f"{scheme}://{quote(login, safe='')}:", encoded, where),
+        "MC_HOST_store": (f"{scheme}://", user, ":", encoded, where),
         "MC_CONFIG_DIR": ("/tmp/.mc",),  # noqa: S108 - a path inside the container
     }
 
@@ -143,20 +157,34 @@ def _as_admin(server: Server) -> dict[str, Template]:
 
 def _grant(server: Server, client: Client) -> Grant:
     login, secret = object_storage.login(server, client), object_storage.secret_key(server, client)
+    logins = object_storage.logins(client)
     buckets = tuple(object_storage.bucket_names(server, client).values())
 
+    probe = server.command("sh", "-c", _PROBE, timeout=10, BUCKET=(buckets[0],), **_host(server, login, secret))
+
     def as_admin(script: str, **variables: Template) -> Command:
-        given = {"LOGIN": (login,), "PREFIX": (client.dashed,), **_as_admin(server), **variables}
+        given = {"LOGINS": (" ".join(logins),), "PREFIX": (client.dashed,), **_as_admin(server), **variables}
         return server.command("sh", "-c", script, timeout=30, **given)
 
     return Grant(
         server=server.name,
-        title=f"object storage {client.dashed}* with access key {login}",
+        title=f"object storage {client.dashed}*",
         exists=as_admin(_EXISTS),
         ensure=as_admin(
-            _ENSURE, BUCKETS=(" ".join(buckets),), SECRET=(secret,), POLICY=(object_storage.policy(client),)
+            _ENSURE,
+            BUCKETS=(" ".join(buckets),),
+            LOGIN=(login,),
+            SECRET=(secret,),
+            POLICY=(object_storage.policy(client),),
         ),
         measure=as_admin(_MEASURE),
         revoke=as_admin(_REVOKE),
-        probe=server.command("sh", "-c", _PROBE, timeout=10, BUCKET=(buckets[0],), **_host(server, login, secret)),
+        probe=probe,
+        credential=credential(
+            server,
+            client.environment,
+            logins,
+            from_network(server, probe, **_host(server, login, secret, server.host)),
+            as_admin(_RETIRE, LOGIN=(login,)),
+        ),
     )

@@ -12,9 +12,10 @@ from pydantic import Field
 
 from envmgr.catalog import http
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Endpoint, Server, Site
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import ConfigMount, HttpProbe, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import ContainerPath, Strict
+from envmgr.model.stack import ConfigMount, HttpProbe, Image, Resources, SecretMount
+from envmgr.spec.values import ContainerPath, Strict
 
 _MEGABYTE = 1024**2
 _UID = "101:101"

@@ -10,12 +10,13 @@ from pydantic import Field
 
 from envmgr import naming
 from envmgr.catalog import object_storage_attempts
-from envmgr.catalog.kind import Binding, Client, Server
+from envmgr.catalog.kind import Binding, Client, Server, entering
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Needed, Origin, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import SecretMount
+from envmgr.spec.values import Strict
 
 ADMIN = "admin"
 """The administrator's access key in the stores that envmgr starts."""
@@ -41,10 +42,15 @@ class BucketOptions(Strict):
     """Part of every signature: what clients say must be what the server expects."""
 
 
-def login(server: Server, client: Client) -> str:
+def logins(client: Client) -> tuple[str, str]:
+    """Return the two access keys between which an environment alternates."""
+    return f"{client.dashed}app", f"{client.dashed}app-2"
+
+
+def login(server: Server, client: Client) -> str | SecretRef:
     """Return an environment's access key."""
     address = server.address
-    return address.login if address and not server.is_provisioned else f"{client.dashed}app"
+    return address.login if address and not server.is_provisioned else SecretRef(server.login, client.environment)
 
 
 def bucket_names(server: Server, client: Client) -> dict[str, str]:
@@ -72,9 +78,9 @@ def binding(server: Server, client: Client, port: int) -> Binding:
     names = bucket_names(server, client)
     place = f"infra.{server.name}"
     is_ours = server.is_provisioned
-    needed = [
-        Needed(server.password, client.environment, True, Origin.GENERATED if is_ours else Origin.OPERATOR, place=place)
-    ]
+    needed = [Needed(server.password, client.environment, True, Origin.OPERATOR, place=place)]
+    if is_ours:
+        needed = [*entering(server, client.environment, logins(client))]
     if server.address and is_ours:
         needed.append(Needed(server.admin_password, server.target, True, Origin.OPERATOR, place=place))
     return Binding(
@@ -88,7 +94,7 @@ def binding(server: Server, client: Client, port: int) -> Binding:
     )
 
 
-def key_pair(key_id: str, secret: SecretRef) -> tuple[SecretMount, ...]:
+def key_pair(key_id: str | SecretRef, secret: SecretRef) -> tuple[SecretMount, ...]:
     """Return both halves of an access key as files: applications and linters take the id for a secret too."""
     return (SecretMount("S3_ACCESS_KEY_ID", (key_id,)), SecretMount("S3_SECRET_ACCESS_KEY", (secret,)))
 
@@ -131,7 +137,7 @@ def attempts(server: Server, client: Client, others: tuple[Client, ...], port: i
         one
         for other in others
         for one in object_storage_attempts.against(
-            other.environment, own, tuple(bucket_names(server, other).values()), login(server, other)
+            other.environment, own, tuple(bucket_names(server, other).values()), logins(other)
         )
     ]
     address = endpoint(server, port)

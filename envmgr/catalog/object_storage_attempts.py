@@ -32,7 +32,7 @@ def prelude(address: str, region: str) -> str:
     return asking(address, f"--aws-sigv4 aws:amz:{region}:s3") + _SAY
 
 
-def against(other: str, own: Sequence[str], theirs: Sequence[str], their_login: str) -> Iterable[Attempt]:
+def against(other: str, own: Sequence[str], theirs: Sequence[str], their_logins: Sequence[str]) -> Iterable[Attempt]:
     """Yield what is tried against another environment; both have buckets."""
     for bucket in theirs:
         listing = "say GET '/{bucket}?list-type=2&max-keys=1'"
@@ -47,8 +47,8 @@ def against(other: str, own: Sequence[str], theirs: Sequence[str], their_login: 
     yield Attempt(
         "enter as it with the own secret",
         other,
-        f"key {their_login}",
-        f'guess {their_login} "$SECRET"',
+        f"key {their_logins[0]}",
+        " || ".join(f'guess {login} "$SECRET"' for login in their_logins),
         'guess "$LOGIN" "$SECRET"',
         _NO_KEY,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from envmgr import naming
 from envmgr.catalog.kind import Defaults, InfraKind, ServiceKind
 from envmgr.errors import SpecError
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 GROUP = "envmgr.kinds"
 

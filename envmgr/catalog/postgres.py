@@ -11,23 +11,24 @@ from pydantic import AfterValidator, Field
 
 from envmgr import naming
 from envmgr.catalog import postgres_attempts, postgres_doors
-from envmgr.catalog.kind import LEFT, Binding, Client, Defaults, Draft, Server, given
+from envmgr.catalog.kind import (
+    LEFT,
+    Binding,
+    Client,
+    Defaults,
+    Draft,
+    Server,
+    credential,
+    entering,
+    from_network,
+    given,
+)
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    Grant,
-    Healthcheck,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-    Tmpfs,
-)
-from envmgr.spec.schema import Strict, VariableName
+from envmgr.model.stack import Command, CommandProbe, Grant, Healthcheck, Image, Resources, SecretMount, Tmpfs
+from envmgr.spec.values import Strict, VariableName
 
 _MEGABYTE = 1024**2
 _UID = "999:999"
@@ -47,24 +48,26 @@ SELECT set_config(name, value, false)
 """
 
 _ROLES = """\
+\\getenv login APP_LOGIN
 \\getenv password APP_PASSWORD
 SELECT 'CREATE ROLE {owner} NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{owner}') \\gexec
-SELECT 'CREATE ROLE {login} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{login}') \\gexec
-ALTER ROLE {login} LOGIN PASSWORD :'password' CONNECTION LIMIT {connections};
-GRANT {owner} TO {login};
-ALTER ROLE {login} SET role TO '{owner}';
+SELECT format('CREATE ROLE %I LOGIN', :'login')
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'login') \\gexec
+ALTER ROLE :"login" LOGIN PASSWORD :'password' CONNECTION LIMIT {connections};
+GRANT {owner} TO :"login";
+ALTER ROLE :"login" SET role TO '{owner}';
 """
 
 _PLAIN = """\
 \\getenv administrator ADMIN_PASSWORD
 ALTER ROLE CURRENT_USER PASSWORD :'administrator';
 ALTER ROLE {owner} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
-ALTER ROLE {login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE :"login" NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 """
 
 # Who is no superuser gives a database only to a role that he is a member of.
 _MEMBERSHIP = """\
-GRANT {owner}, {login} TO CURRENT_USER;
+GRANT {owner}, :"login" TO CURRENT_USER;
 """
 
 _DATABASE = """\
@@ -76,8 +79,19 @@ REVOKE ALL ON DATABASE {database} FROM PUBLIC;
 
 _REVOKE = """\
 DROP DATABASE IF EXISTS {database} WITH (FORCE);
-DROP ROLE IF EXISTS {login};
+DROP ROLE IF EXISTS {logins};
 DROP ROLE IF EXISTS {owner};
+"""
+
+# Sessions outlive the right to begin one. What a login had made outside its owner's name stays with the owner.
+_RETIRE = """\
+\\getenv login APP_LOGIN
+SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname = :'login' \\gexec
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = :'login';
+\\connect {database}
+SELECT format('REASSIGN OWNED BY %I TO {owner}; DROP OWNED BY %I', rolname, rolname)
+  FROM pg_roles WHERE rolname = :'login' \\gexec
+DROP ROLE IF EXISTS :"login";
 """
 
 _OURS = {
@@ -166,15 +180,24 @@ class Postgres:
         address = server.address
         password = SecretRef(server.password, client.environment)
         if address and not server.is_provisioned:
-            bound = _binding(server, client, _url(server, address.login, address.path), Origin.OPERATOR)
+            needed = Needed(password.name, password.scope, True, Origin.OPERATOR, place=f"infra.{server.name}")
+            bound = _binding(server, client, _url(server, (quote(address.login, safe=""),), address.path), (needed,))
             title = f"PostgreSQL database {address.path} as {address.login}"
-            return replace(bound, grants=(given(server, title, _probe(server, address.login, address.path, password)),))
+            return replace(
+                bound, grants=(given(server, title, _probe(server, (address.login,), address.path, password)),)
+            )
         names = _names(server, client)
-        bound = _binding(server, client, _url(server, names["login"], names["database"]), Origin.GENERATED)
+        login = SecretRef(server.login, client.environment, "url")
+        bound = _binding(
+            server,
+            client,
+            _url(server, (login,), names["database"]),
+            entering(server, client.environment, _logins(client)),
+        )
         admin = Needed(server.admin_password, server.target, True, Origin.OPERATOR, place=f"infra.{server.name}")
         return replace(
             bound,
-            grants=(_grant(server, names, password),),
+            grants=(_grant(server, client, names),),
             needed=(*bound.needed, *((admin,) if address else ())),
         )
 
@@ -192,7 +215,7 @@ class Postgres:
             prelude=postgres_attempts.PRELUDE,
             variables={
                 "PGHOST": (server.host,),
-                "PGUSER": (own["login"],),
+                "PGUSER": (SecretRef(server.login, client.environment),),
                 "PGPASSWORD": (SecretRef(server.password, client.environment),),
                 "PGCONNECT_TIMEOUT": ("4",),
             },
@@ -252,24 +275,27 @@ def _data_folder(version: str) -> str:
     return "/var/lib/postgresql" if int(version) >= 18 else "/var/lib/postgresql/data"
 
 
-def _binding(server: Server, client: Client, before_and_after: tuple[str, str], origin: Origin) -> Binding:
+def _binding(
+    server: Server, client: Client, before_and_after: tuple[Template, str], needed: tuple[Needed, ...]
+) -> Binding:
     before, after = before_and_after
     options: Options = server.options
-    url = (before, SecretRef(server.password, client.environment, "url"), after)
-    return Binding(
-        secrets=(SecretMount(options.url_variable, url),),
-        needed=(Needed(server.password, client.environment, True, origin, place=f"infra.{server.name}"),),
-    )
+    url = (*before, SecretRef(server.password, client.environment, "url"), after)
+    return Binding(secrets=(SecretMount(options.url_variable, url),), needed=needed)
 
 
-def _url(server: Server, login: str, database: str) -> tuple[str, str]:
-    """Return what stands before and after the password."""
+def _url(server: Server, login: Template, database: str) -> tuple[Template, str]:
+    """Return what stands before and after the password; `login` is encoded for a URL."""
     scheme = server.options.url_scheme
     port = server.address.port if server.address else None
     # asyncpg's name for it differs from libpq's.
     key = "ssl" if scheme.endswith("asyncpg") else "sslmode"
     query = f"?{key}={server.options.sslmode}" if server.address else ""
-    return f"{scheme}://{quote(login, safe='')}:", f"@{server.host}:{port or 5432}/{quote(database, safe='')}{query}"
+    return (f"{scheme}://", *login, ":"), f"@{server.host}:{port or 5432}/{quote(database, safe='')}{query}"
+
+
+def _logins(client: Client) -> tuple[str, str]:
+    return f"{client.prefix}app_1", f"{client.prefix}app_2"
 
 
 def _names(server: Server, client: Client) -> dict[str, str]:
@@ -277,7 +303,8 @@ def _names(server: Server, client: Client) -> dict[str, str]:
     return {
         "database": client.prefix + (options.database or naming.sql_name(server.project)),
         "owner": f"{client.prefix}owner",
-        "login": f"{client.prefix}app_1",
+        "login": _logins(client)[0],
+        "logins": ", ".join(_logins(client)),
         "prefix": client.prefix,
         "connections": str(options.connections_per_environment),
     }
@@ -302,26 +329,36 @@ def _ensure(server: Server, names: dict[str, str]) -> str:
     return "".join(part.format(**named) for part in parts) + extensions
 
 
-def _grant(server: Server, names: dict[str, str], password: SecretRef) -> Grant:
-    database, login = names["database"], names["login"]
+def _grant(server: Server, client: Client, names: dict[str, str]) -> Grant:
+    database, environment = names["database"], client.environment
+    login, password = (SecretRef(server.login, environment),), SecretRef(server.password, environment)
+    probe = _probe(server, login, database, password)
     administrator = {} if server.address else {"ADMIN_PASSWORD": (SecretRef(server.admin_password, server.target),)}
     measure = f"SELECT pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = '{database}'"  # noqa: S608
     return Grant(
         server=server.name,
         title=f"PostgreSQL database {database}",
         exists=_sql(server, f"SELECT 'yes' FROM pg_database WHERE datname = '{database}';"),  # noqa: S608
-        ensure=_sql(server, _ensure(server, names), APP_PASSWORD=(password,), **administrator),
+        ensure=_sql(server, _ensure(server, names), APP_LOGIN=login, APP_PASSWORD=(password,), **administrator),
         measure=_sql(server, f"{measure};"),
         revoke=_sql(server, _REVOKE.format(**names)),
-        probe=_probe(server, login, database, password),
+        probe=probe,
+        credential=credential(
+            server,
+            environment,
+            _logins(client),
+            from_network(server, probe, PGHOST=(server.host,)),
+            _sql(server, _RETIRE.format(**names), APP_LOGIN=login),
+        ),
     )
 
 
-def _probe(server: Server, login: str, database: str, password: SecretRef) -> Command:
+def _probe(server: Server, login: Template, database: str, password: SecretRef) -> Command:
     return server.command(
-        *("psql", "-X", "-A", "-t", "-h", server.host if server.address else "127.0.0.1"),
-        *("-U", login, "-d", database, "-c", "SELECT 1"),
+        *("psql", "-X", "-A", "-t", "-d", database, "-c", "SELECT 1"),
         PGPASSWORD=(password,),
+        PGUSER=login,
+        PGHOST=(server.host if server.address else "127.0.0.1",),
         timeout=10,
         PGCONNECT_TIMEOUT=("5",),
         **_way(server),

@@ -33,6 +33,17 @@ _READ = _EVERY.format(statement="SELECT FROM %I.%I LIMIT 1")
 _CHANGE = _EVERY.format(statement="DELETE FROM %I.%I WHERE false")
 _OWN_TABLE = "BEGIN; CREATE TABLE envmgr_prove (); {body} ROLLBACK;"
 
+# Which of an environment's two logins is there, only the server knows.
+_EXCHANGE = """\
+BEGIN;
+DO $login$
+DECLARE login text;
+BEGIN
+  SELECT rolname INTO STRICT login FROM pg_roles WHERE rolname ~ '^{prefix}app_[0-9]+$' ORDER BY rolname LIMIT 1;
+  EXECUTE format('ALTER ROLE %I PASSWORD %L', login, 'envmgr-prove');
+END $login$;
+ROLLBACK;"""
+
 _NO_CONNECT = "permission denied for database"
 _NO_ROLE = "permission denied to (set|grant) role|must have admin option on role"
 _NO_ADMIN = "permission denied|must be superuser"
@@ -83,7 +94,7 @@ def against(other: str, own: dict[str, str], theirs: dict[str, str]) -> Iterable
 
 
 def _roles(attempt: Make, mine: str, own: dict[str, str], theirs: dict[str, str]) -> Iterable[Attempt]:
-    owner, login = theirs["owner"], theirs["login"]
+    owner, logins = theirs["owner"], theirs["logins"]
     yield attempt(
         "take its role",
         f"role {owner}",
@@ -91,27 +102,25 @@ def _roles(attempt: Make, mine: str, own: dict[str, str], theirs: dict[str, str]
         _sql(mine, f"SET ROLE {own['owner']};"),
         _NO_ROLE,
     )
-    grant = "BEGIN; GRANT {owner} TO {login}; ROLLBACK;"
     yield attempt(
         "grant itself its role",
         f"role {owner}",
-        _sql(mine, grant.format(owner=owner, login=own["login"])),
-        _sql(mine, _OWN_TABLE.format(body=f"GRANT SELECT ON envmgr_prove TO {login};")),
+        _sql(mine, f"BEGIN; GRANT {owner} TO SESSION_USER; ROLLBACK;"),
+        _sql(mine, _OWN_TABLE.format(body=f"GRANT SELECT ON envmgr_prove TO {owner};")),
         _NO_ROLE,
     )
-    change = "BEGIN; ALTER ROLE {login} PASSWORD 'envmgr-prove'; ROLLBACK;"
     yield attempt(
         "set its password",
-        f"login {login}",
-        _sql(mine, change.format(login=login)),
-        _sql(mine, change.format(login=own["login"])),
+        f"login of {owner}",
+        _sql(mine, _EXCHANGE.format(**theirs)),
+        _sql(mine, _EXCHANGE.format(**own)),
         _NO_ADMIN,
     )
     yield attempt(
         "enter as it with the own password",
-        f"login {login}",
-        f'guess {login} "$PGPASSWORD" {theirs["database"]}',
-        f'guess {own["login"]} "$PGPASSWORD" {mine}',
+        f"login of {owner}",
+        " || ".join(f'guess {login} "$PGPASSWORD" {theirs["database"]}' for login in logins.split(", ")),
+        f'guess "$PGUSER" "$PGPASSWORD" {mine}',
         _NO_LOGIN,
     )
 

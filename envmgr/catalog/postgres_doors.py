@@ -16,7 +16,7 @@ SET client_min_messages TO notice;
 DO $doors$
 DECLARE door record;
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{login}') THEN RETURN; END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{owner}') THEN RETURN; END IF;
   FOR door IN
     SELECT format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', rolname) AS statement,
            rolname || ' had an administrator''s rights' AS said

@@ -9,9 +9,10 @@ from envmgr.catalog import http
 from envmgr.catalog.exporters import DEFAULTS, NOBODY, Version, asked, unwatched, watched
 from envmgr.catalog.kind import Binding, Client, Draft, Metrics, Server
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import Command, Grant, Image, Needed, Origin, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import Command, Grant, Image, SecretMount
+from envmgr.spec.values import Strict
 
 _PORT = 9187
 _PSQL = "psql -X -q -A -t -v ON_ERROR_STOP=1 -U postgres -d postgres"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from envmgr.catalog.kind import Application, Metrics
 from envmgr.model.stack import HttpProbe
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 UserId = Annotated[str, Field(pattern=r"^[1-9][0-9]*:[1-9][0-9]*$")]
 Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]

@@ -11,7 +11,7 @@ from pydantic import Field
 from envmgr.catalog import http
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Endpoint, Metrics, Server, Site
 from envmgr.model.stack import ConfigMount, HttpProbe, Image, Resources
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 _MEGABYTE = 1024**2
 _UID = "65534:65534"
@@ -22,6 +22,8 @@ Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]*[smhdwy]$")]
 
 _SERVERS = {"postgres-exporter": "pg_up == 0", "redis-exporter": "redis_up == 0", "nginx-exporter": "nginx_up == 0"}
 """Kind of exporter → what it says of a server that it cannot enter."""
+_CHECK_CONFIG = ("promtool", "check", "config", "--syntax-only")
+"""Without the files that it names: the container that is asked still has the old ones."""
 
 
 class Options(Strict):
@@ -96,8 +98,15 @@ class Prometheus:
                     "/etc/prometheus/prometheus.yml",
                     "prometheus/prometheus.yml.j2",
                     context,
+                    _CHECK_CONFIG,
                 ),
-                ConfigMount(f"{folder}/rules.yml", "/etc/prometheus/rules.yml", "prometheus/rules.yml.j2", rules),
+                ConfigMount(
+                    f"{folder}/rules.yml",
+                    "/etc/prometheus/rules.yml",
+                    "prometheus/rules.yml.j2",
+                    rules,
+                    ("promtool", "check", "rules"),
+                ),
             ),
         )
 

@@ -9,12 +9,13 @@ from pydantic import Field
 
 from envmgr.catalog import qdrant_attempts
 from envmgr.catalog.http import bash
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog.kind import HERE, Binding, Client, Defaults, Draft, Server, credential, from_network
 from envmgr.catalog.secret_variables import START, start_script
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, SignedToken, Template
-from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import Name, Strict
+from envmgr.model.stack import Command, CommandProbe, Grant, Image, Resources, SecretMount
+from envmgr.spec.values import Name, Strict
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"
@@ -24,7 +25,7 @@ _HTTP, _GRPC = 6333, 6334
 # in $body, and fails unless the server says 2xx.
 _ASK = f"""\
 ask() {{
-  exec 3<>/dev/tcp/127.0.0.1/{_HTTP} || return 1
+  exec 3<>/dev/tcp/{HERE}/{_HTTP} || return 1
   printf '%s %s HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\napi-key: %s\\r\\nContent-Type: application/json\\r\\n' \
 "$1" "$2" "$KEY" >&3
   printf 'Content-Length: %s\\r\\nConnection: close\\r\\n\\r\\n%s' "${{#3}}" "$3" >&3
@@ -35,11 +36,27 @@ ask() {{
 }}
 """
 # $owned: the names of the environment's collections, whatever the spec says now.
+# $SERIALS: the collection with the serial numbers of its tokens; a token is valid while a point holds its number.
 _OWNED = """\
 ask GET /collections || exit 1
 owned=$(grep -o "\\"name\\": *\\"$PREFIX[^\\"]*\\"" <<<"$body" | cut -d '"' -f 4)
 """
 _EXISTS = f"""{_ASK}{_OWNED}[[ -z $owned ]] || echo yes"""
+_ADMIT = """\
+ask GET "/collections/$SERIALS/exists" || exit 1
+if [[ $body != *'"exists":true'* ]]; then
+  ask PUT "/collections/$SERIALS" '{"vectors":{"size":1,"distance":"Dot"}}' || exit 1
+fi
+point="{\\"id\\":\\"${ID:0:32}\\",\\"vector\\":[1.0],\\"payload\\":{\\"serial\\":\\"$SERIAL\\"}}"
+ask PUT "/collections/$SERIALS/points?wait=true" "{\\"points\\":[$point]}" || exit 1
+"""
+_RETIRE = f"""\
+{_ASK}\
+ask GET "/collections/$SERIALS/exists" || exit 1
+if [[ $body == *'"exists":true'* ]]; then
+  ask POST "/collections/$SERIALS/points/delete?wait=true" "{{\\"points\\":[\\"${{ID:0:32}}\\"]}}" || exit 1
+fi
+"""
 # The size and distance of a collection cannot be changed afterwards.
 _ENSURE = f"""\
 {_ASK}\
@@ -54,11 +71,12 @@ while read -r name size distance; do
     exit 1
   fi
 done <<<"$COLLECTIONS"
-"""
+{_ADMIT}"""
 _MEASURE = f"""\
 {_ASK}{_OWNED}\
 collections=0 points=0
 for name in $owned; do
+  [[ $name == "$SERIALS" ]] && continue
   ask POST "/collections/$name/points/count" '{{"exact":false}}' || exit 1
   count=${{body#*'"count":'}}
   collections=$((collections + 1)) points=$((points + ${{count%%[!0-9]*}}))
@@ -136,6 +154,7 @@ class Qdrant:
             grants=(_grant(server, client),),
             variables={"QDRANT_URL": f"http://{server.host}:{_HTTP}", "QDRANT_PREFIX": client.prefix},
             secrets=(SecretMount("QDRANT_API_KEY", _token(server, client)),),
+            needed=(Needed(server.password, client.environment, True, Origin.GENERATED, place=f"infra.{server.name}"),),
         )
 
     def attempts(self, server: Server, client: Client, others: tuple[Client, ...], /) -> Trial:
@@ -172,7 +191,15 @@ def _names(server: Server, client: Client) -> dict[str, Collection]:
 def _token(server: Server, client: Client) -> Template:
     """Return the environment's key (Qdrant's documentation, "Granular access control with JWT")."""
     access = [{"collection": name, "access": "rw"} for name in _names(server, client)]
-    return (SignedToken(_admin(server), json.dumps({"access": access}, separators=(",", ":"))),)
+    # `value_exists` is what makes one token of many revocable: otherwise only the server's own key ends them, and all.
+    proof = {"collection": _serials(client), "matches": [{"key": "serial", "value": "SERIAL"}]}
+    before, after = json.dumps({"access": access, "value_exists": proof}, separators=(",", ":")).split("SERIAL")
+    serial = SecretRef(server.password, client.environment, "json")
+    return (SignedToken(_admin(server), (before, serial, after)),)
+
+
+def _serials(client: Client) -> str:
+    return f"{client.prefix}envmgr_serials"
 
 
 def _grant(server: Server, client: Client) -> Grant:
@@ -180,17 +207,27 @@ def _grant(server: Server, client: Client) -> Grant:
     lines = "\n".join(f"{name} {one.size} {one.distance}" for name, one in names.items())
 
     def as_admin(script: str, **variables: Template) -> Command:
-        given = {"KEY": (_admin(server),), "PREFIX": (client.prefix,), **variables}
+        given = {
+            "KEY": (_admin(server),),
+            "PREFIX": (client.prefix,),
+            "SERIALS": (_serials(client),),
+            # A point's id is a UUID: the first half of a digest will do.
+            "ID": (SecretRef(server.password, client.environment, "sha256"),),
+            **variables,
+        }
         return server.command("bash", "-c", script, timeout=30, **given)
 
+    asked = f"/collections/{next(iter(names))}"
+    probe = server.command("bash", "-c", _PROBE, KEY=_token(server, client), ASKED=(asked,))
     return Grant(
         server=server.name,
         title=f"Qdrant collections {client.prefix}*",
         exists=as_admin(_EXISTS),
-        ensure=as_admin(_ENSURE, COLLECTIONS=(lines,)),
+        ensure=as_admin(
+            _ENSURE, COLLECTIONS=(lines,), SERIAL=(SecretRef(server.password, client.environment, "json"),)
+        ),
         measure=as_admin(_MEASURE),
         revoke=as_admin(_REVOKE),
-        probe=server.command(
-            "bash", "-c", _PROBE, KEY=_token(server, client), ASKED=(f"/collections/{next(iter(names))}",)
-        ),
+        probe=probe,
+        credential=credential(server, client.environment, (), from_network(server, probe), as_admin(_RETIRE)),
     )

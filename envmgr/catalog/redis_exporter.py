@@ -10,9 +10,10 @@ from envmgr.catalog.exporters import DEFAULTS, Version, asked, unwatched, watche
 from envmgr.catalog.key_value import PRODUCTS, REDIS, Product
 from envmgr.catalog.kind import Binding, Client, Draft, Metrics, Server
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import Command, Grant, Image, Needed, Origin, SecretMount
-from envmgr.spec.schema import Strict
+from envmgr.model.stack import Command, Grant, Image, SecretMount
+from envmgr.spec.values import Strict
 
 _PORT = 9121
 # The programs exit with 0 on an error reply, so the replies themselves are compared.

@@ -11,12 +11,13 @@ from pydantic import Field
 from envmgr.catalog import object_storage
 from envmgr.catalog.asking import asking
 from envmgr.catalog.http import curl
-from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
+from envmgr.catalog.kind import HERE, Binding, Client, Defaults, Draft, Server, credential, from_network
 from envmgr.catalog.object_storage import ADMIN, BucketOptions
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.proof import Trial
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, Grant, Image, Resources, SecretMount
 
 _MEGABYTE = 1024**2
 _UID = "10001:10001"
@@ -24,8 +25,10 @@ _API, _CONSOLE = 9000, 9001
 _ADMIN_API = "/rustfs/admin/v3"
 
 _EXISTS = f"""\
-ask GET "{_ADMIN_API}/user-info?accessKey=$KEY" || exit 1
-case $status in 200) echo yes;; 404) ;; *) printf '%s\\n' "$body"; exit 1;; esac
+for one in $KEYS; do
+  ask GET "{_ADMIN_API}/user-info?accessKey=$one" || exit 1
+  case $status in 200) echo yes; exit;; 404) ;; *) printf '%s\\n' "$body"; exit 1;; esac
+done
 """
 _ENSURE = f"""\
 for bucket in $BUCKETS; do
@@ -44,9 +47,15 @@ _MEASURE = f"""{_OWNED}echo "buckets:" ${{owned:-none}}
 """
 # The last header is an extension of MinIO's that RustFS has too: it deletes a bucket with what is in it.
 _REVOKE = f"""{_OWNED}\
+for one in $KEYS; do
+  gone DELETE "{_ADMIN_API}/remove-user?accessKey=$one"
+  gone DELETE "{_ADMIN_API}/remove-canned-policy?name=$one"
+done
+for bucket in $owned; do gone DELETE "/$bucket"; done
+"""
+_RETIRE = f"""\
 gone DELETE "{_ADMIN_API}/remove-user?accessKey=$KEY"
 gone DELETE "{_ADMIN_API}/remove-canned-policy?name=$KEY"
-for bucket in $owned; do gone DELETE "/$bucket"; done
 """
 _PROBE = """must GET "/$BUCKET?list-type=2&max-keys=1"
 """
@@ -116,11 +125,11 @@ class Rustfs:
 def _script(server: Server, script: str, *flags: str) -> str:
     """Put what asks before a script; curl signs each request (AWS Signature Version 4)."""
     region = server.options.region
-    address = object_storage.endpoint(server, _API) if server.address else f"http://127.0.0.1:{_API}"
+    address = object_storage.endpoint(server, _API) if server.address else f"http://{HERE}:{_API}"
     return asking(address, f"--aws-sigv4 aws:amz:{region}:s3", *flags) + script
 
 
-def _as(server: Server, login: str, secret: SecretRef, script: str, **variables: Template) -> Command:
+def _as(server: Server, login: str | SecretRef, secret: SecretRef, script: str, **variables: Template) -> Command:
     given = {"LOGIN": (login,), "SECRET": (secret,), **variables}
     return server.command("sh", "-c", _script(server, script), timeout=30, **given)
 
@@ -131,18 +140,29 @@ def _grant(server: Server, client: Client) -> Grant:
     admin = server.address.login if server.address else ADMIN
     admin_secret = SecretRef(server.admin_password, server.target)
     body = ('{"secretKey":"', SecretRef(secret.name, secret.scope, "json"), '","status":"enabled"}')
-    named: dict[str, Template] = {"KEY": (key,), "PREFIX": (client.dashed,)}
+    logins = object_storage.logins(client)
+    named: dict[str, Template] = {"KEYS": (" ".join(logins),), "PREFIX": (client.dashed,)}
 
     def as_admin(script: str, **variables: Template) -> Command:
         return _as(server, admin, admin_secret, script, **named, **variables)
 
+    probe = _as(server, key, secret, _PROBE, BUCKET=(buckets[0],))
     revoke = _script(server, _REVOKE, "-H 'x-minio-force-delete: true'")
     return Grant(
         server=server.name,
-        title=f"object storage {client.dashed}* with access key {key}",
+        title=f"object storage {client.dashed}*",
         exists=as_admin(_EXISTS),
-        ensure=as_admin(_ENSURE, BUCKETS=(" ".join(buckets),), POLICY=(object_storage.policy(client),), USER_BODY=body),
+        ensure=as_admin(
+            _ENSURE,
+            BUCKETS=(" ".join(buckets),),
+            KEY=(key,),
+            POLICY=(object_storage.policy(client),),
+            USER_BODY=body,
+        ),
         measure=as_admin(_MEASURE),
         revoke=server.command("sh", "-c", revoke, timeout=30, LOGIN=(admin,), SECRET=(admin_secret,), **named),
-        probe=_as(server, key, secret, _PROBE, BUCKET=(buckets[0],)),
+        probe=probe,
+        credential=credential(
+            server, client.environment, logins, from_network(server, probe), as_admin(_RETIRE, KEY=(key,))
+        ),
     )

@@ -14,9 +14,10 @@ from envmgr.catalog.http import wget
 from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.catalog.object_storage import BucketOptions
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount
-from envmgr.spec.schema import memory_bytes
+from envmgr.model.stack import Command, CommandProbe, Grant, Image, Resources, SecretMount
+from envmgr.spec.values import memory_bytes
 
 _MEGABYTE = 1024**2
 _UID = "1000:1000"

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from envmgr.cli import words as completed
 from envmgr.cli.stacks import json_option
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[PATH | TARGET [SERVICE] VARIABLE]")
+@click.argument("words", nargs=-1, metavar="[PATH | TARGET [SERVICE] VARIABLE]", shell_complete=completed.paths)
 @json_option
 @click.pass_obj
 def explain(file: str, words: tuple[str, ...], as_json: bool) -> None:

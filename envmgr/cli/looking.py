@@ -17,6 +17,25 @@ _SHORTEST, _LONGEST = 0.1, 86400.0
 
 
 @click.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET…]", shell_complete=words.targets)
+@json_option
+@click.pass_obj
+def capacity(file: str, targets: tuple[str, ...], as_json: bool) -> None:
+    """Show what each service may take, against the host, and what is left.
+
+    \b
+    envmgr capacity
+    envmgr capacity prod
+    """
+    from envmgr.operations.capacity import capacity as operate
+    from envmgr.report.capacity import write_capacity
+
+    with session(file, as_json=as_json, is_quiet=True) as one:
+        result = operate(one, targets)
+    write_capacity(result, as_json=as_json)
+
+
+@click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET… [SERVICE…]]", shell_complete=words.targets_or_services)
 @json_option
 @click.pass_obj

@@ -19,11 +19,13 @@ from envmgr.cli.explain import explain
 from envmgr.cli.files import render
 from envmgr.cli.images import build, images, lock
 from envmgr.cli.importing import import_
-from envmgr.cli.looking import health, logs, ps, status
+from envmgr.cli.lint import lint
+from envmgr.cli.looking import capacity, health, logs, ps, status
 from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
 from envmgr.cli.prove import prove
 from envmgr.cli.reaching import exec_, open_, shell
+from envmgr.cli.secrets import secrets
 from envmgr.cli.stacks import destroy, down, restart, up
 from envmgr.cli.starting import init, schema
 from envmgr.cli.why import why
@@ -33,10 +35,11 @@ _SECTIONS = {
     "Begin": ("init", "import", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
     "Develop": ("native", "container", "run", "env"),
-    "Look": ("plan", "status", "ps", "health", "why", "explain", "logs"),
+    "Look": ("plan", "status", "ps", "health", "why", "explain", "logs", "capacity"),
     "Prove": ("prove",),
     "Reach": ("open", "shell", "exec"),
-    "Files and images": ("render", "build", "images", "lock"),
+    "Secrets": ("secrets",),
+    "Files and images": ("render", "lint", "build", "images", "lock"),
     "At the terminal": ("completion",),
 }
 
@@ -84,8 +87,8 @@ def cli(ctx: click.Context, file: str) -> None:
 
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
-    *(plan, status, ps, health, why, explain, logs, prove, open_, shell, exec_),
-    *(render, build, images, lock, completion),
+    *(plan, status, ps, health, capacity, why, explain, logs, prove, open_, shell, exec_),
+    *(secrets, render, lint, build, images, lock, completion),
 ):
     cli.add_command(command)
 for command in (init, import_, schema):

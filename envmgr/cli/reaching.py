@@ -30,6 +30,7 @@ def open_(file: str, target: str, service: str, only_print: bool, as_json: bool)
     envmgr open dev app
     envmgr open dev grafana --print
     """
+    from envmgr.errors import UsageError
     from envmgr.operations.project import open_project
     from envmgr.operations.reach import page_of, reach
     from envmgr.report.reach import write_addresses
@@ -40,7 +41,8 @@ def open_(file: str, target: str, service: str, only_print: bool, as_json: bool)
     if page:
         import webbrowser
 
-        webbrowser.open(page)
+        if not webbrowser.open(page):
+            raise UsageError("no browser could show it", help=f"open {page} yourself, or name a browser in BROWSER")
 
 
 def _has_browser() -> bool:

@@ -105,16 +105,43 @@ def services_or_servers(ctx: click.Context, _param: click.Parameter, incomplete:
     return _matching([*known.get(target, ()), *known.get(INFRA, ())] if target in known else [], incomplete)
 
 
+def paths(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a path of the spec: where one table alone is meant, with what stands in it, for a path goes on there."""
+    from envmgr.errors import EnvmgrError
+    from envmgr.spec.paths import read_steps
+
+    above, dot, begun = incomplete.rpartition(".")
+    given = [key for word in (*(ctx.params.get(param.name or "") or ()), above) for key in word.split(".") if key]
+    try:
+        steps = read_steps(_file(ctx), tuple(given))
+        found = _matching(steps, begun)
+        if len(found) == 1 and steps[found[0]]:
+            found += [f"{found[0]}.{name}" for name in read_steps(_file(ctx), (*given, found[0]))]
+    except EnvmgrError:
+        return []
+    return [f"{above}{dot}{name}" for name in found]
+
+
+def secrets(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a secret of the target before it: those that `[variables]` declares, and those that a file holds."""
+    from envmgr.spec.outline import read_secret_names
+
+    return _matching(read_secret_names(_file(ctx), ctx.params.get("target") or ""), incomplete)
+
+
 def _services(ctx: click.Context) -> dict[str, tuple[str, ...]]:
     """Read targets and services from the spec; nothing where it cannot be read, for a shell shows no errors."""
     from envmgr.errors import EnvmgrError
     from envmgr.spec.outline import read_outline
 
-    file = ctx.find_root().params.get("file") or "envmgr.toml"
     try:
-        return dict(read_outline(Path(file)).services)
+        return dict(read_outline(_file(ctx)).services)
     except EnvmgrError:
         return {}
+
+
+def _file(ctx: click.Context) -> Path:
+    return Path(ctx.find_root().params.get("file") or "envmgr.toml")
 
 
 def _matching(words: Iterable[str], incomplete: str, given: Iterable[str] | None = ()) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envmgr.diagnosis.evidence import Evidence, Node, Witness
+from envmgr.model.needed import Needed
 from envmgr.model.observed import State
-from envmgr.model.stack import Needed, Service, Stack
+from envmgr.model.stack import Service, Stack
 
 SPEC = "envmgr.toml"
 _PORTS = {

@@ -20,17 +20,24 @@ class NotRunning(Exception):
 
 
 def carry_out(
-    engine: Engine, command: Command, fill: Fill, locate: Locate, substitutes: Mapping[str, str]
+    engine: Engine,
+    command: Command,
+    fill: Fill,
+    locate: Locate,
+    substitutes: Mapping[str, str],
+    beside: str = "",
 ) -> ExecResult:
     """Run a command where it belongs: inside a service's container, or, for a managed server, in one of its own.
 
-    `substitutes` are images that stand in for those which the host does not have.
+    `substitutes` are images that stand in for those which the host does not have; `beside` is a container whose
+    networks and mounts a container of its own shares.
 
     Raises: `NotRunning`; `EngineError`.
     """
     variables = fill(command.variables)
     if command.client:
-        return engine.run_alone(_there(engine, command.client, substitutes), command.argv, variables, command.timeout)
+        image = _there(engine, command.client, substitutes)
+        return engine.run_alone(image, command.argv, variables, command.timeout, beside)
     container = locate(command.target, command.service)
     if container is None:
         raise NotRunning(f"{command.service} of {command.target} does not run")

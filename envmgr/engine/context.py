@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from envmgr.errors import EngineError
+from envmgr.model.value import dataclass
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 DEFAULT_CONTEXT = "default"

@@ -110,9 +110,11 @@ class DockerEngine:
         """Run a program inside a container."""
         return execution.run(self._api, container_id, argv, variables, timeout)
 
-    def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
+    def run_alone(
+        self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float, beside: str = ""
+    ) -> ExecResult:
         """Run a program in a container of its own."""
-        return oneoff.run(self._api, image, argv, variables, timeout)
+        return oneoff.run(self._api, image, argv, variables, timeout, beside)
 
     def companion(self, container_id: str, image: str, user: str, seconds: int) -> AbstractContextManager[str]:
         """Run a container beside another."""
@@ -168,6 +170,10 @@ class DockerEngine:
     def image(self, reference: str) -> ImageInfo | None:
         """Return an image, or None."""
         return images.find(self._api, reference)
+
+    def tag_image(self, reference: str, name: str) -> None:
+        """Give an image one more name."""
+        images.tag(self._api, reference, name)
 
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether the engine reaches a registry."""

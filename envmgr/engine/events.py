@@ -8,17 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 from envmgr import naming
 from envmgr.engine import snapshot
-from envmgr.engine.api import Api, hang_up
+from envmgr.engine.api import Api
 from envmgr.engine.failures import engine_error
+from envmgr.engine.wire import FAILURES, Response
 from envmgr.errors import EngineError
 from envmgr.model.observed import Event
-
-if TYPE_CHECKING:
-    import httpx
 
 WATCHED = ("start", "die", "oom", "health_status", "destroy")
 """Not everything: each run of a healthcheck makes three exec events."""
@@ -28,7 +25,7 @@ CLOSE_SECONDS = 2.0
 class Events:
     """A subscription; made by `subscribe`."""
 
-    def __init__(self, api: Api, response: httpx.Response) -> None:
+    def __init__(self, api: Api, response: Response) -> None:
         self._api = api
         self._response = response
         self._found: queue.SimpleQueue[Event | EngineError | None] = queue.SimpleQueue()
@@ -59,7 +56,7 @@ class Events:
         if self._is_closed:
             return
         self._is_closed = True
-        hang_up(self._response)
+        self._response.hang_up()
         self._reader.join(CLOSE_SECONDS)
 
     def _read(self) -> None:
@@ -67,16 +64,22 @@ class Events:
         self._found.put(None if self._is_closed else end)
 
     def _until_the_end(self) -> EngineError:
-        import httpx
-
         try:
-            for line in self._response.iter_lines():
+            for line in _lines(self._response):
                 self._found.put(snapshot.event(json.loads(line)))
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+        except FAILURES as error:
             return engine_error(error, self._api.endpoint, "following events")
         except Exception as error:  # Whatever it is: who waits for events has to hear of it.
             return EngineError(f"Docker sent an event that cannot be read: {error}")
         return EngineError("Docker ended the stream of events", state="events may be missing", help="docker info")
+
+
+def _lines(response: Response) -> Iterator[bytes]:
+    """Yield whole lines, however the content is cut; one that was not finished is none."""
+    rest = b""
+    for piece in response.pieces():
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
 
 
 @contextmanager

@@ -6,17 +6,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from envmgr.engine.api import ANSWER_SECONDS, Api, hang_up
+from envmgr.engine.api import ANSWER_SECONDS, Api
 from envmgr.engine.failures import engine_error
 from envmgr.engine.protocol import TIMED_OUT
 from envmgr.engine.stream import Demultiplexer
+from envmgr.engine.wire import FAILURES, Response
 from envmgr.errors import EngineError
 from envmgr.model.observed import ExecResult
-
-if TYPE_CHECKING:
-    import httpx
 
 POLL_SECONDS = 0.005
 
@@ -51,8 +49,6 @@ def _create(api: Api, container_id: str, argv: tuple[str, ...], variables: Mappi
 
 def _output(api: Api, exec_id: str, deadline: float) -> str:
     """Return what was written until the end or the deadline."""
-    import httpx
-
     frames = Demultiplexer()
     texts: list[str] = []
     body = {"Detach": False, "Tty": False}
@@ -63,18 +59,18 @@ def _output(api: Api, exec_id: str, deadline: float) -> str:
             api.stream("POST", f"/exec/{exec_id}/start", body=body, silence=silence) as response,
             _cut_at(response, deadline),
         ):
-            for data in response.iter_raw():
+            for data in response.pieces():
                 texts.append(frames.feed(data))
-    except httpx.TransportError as error:
+    except FAILURES as error:
         if time.monotonic() < deadline:
             raise engine_error(error, api.endpoint, "reading the output of a command") from error
     return "".join(texts) + frames.finish()
 
 
 @contextmanager
-def _cut_at(response: httpx.Response, deadline: float) -> Iterator[None]:
+def _cut_at(response: Response, deadline: float) -> Iterator[None]:
     """End a response at a deadline; a read timeout would start anew with each line that comes."""
-    timer = threading.Timer(max(deadline - time.monotonic(), 0), hang_up, (response,))
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), response.hang_up)
     timer.daemon = True
     timer.start()
     try:

@@ -1,11 +1,13 @@
-"""Turn what the HTTP library raises into one sentence and what to do; the only place where it is translated."""
+"""Turn what the wire raises into one sentence and what to do; the only place where it is translated."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from ssl import SSLError
 
 from envmgr.engine.context import Endpoint
+from envmgr.engine.wire import Unconnected
 from envmgr.errors import EngineError
 
 START_DOCKER = "start Docker; where it is not installed, `make docker-dev` installs it"
@@ -13,14 +15,12 @@ JOIN_GROUP = "add your user to the docker group (`sudo usermod -aG docker $USER`
 
 
 def engine_error(error: Exception, endpoint: Endpoint, what: str) -> EngineError:
-    """Translate an `httpx` error, or one of the socket below it, that `what` met."""
-    import httpx
-
-    if isinstance(error, httpx.ConnectTimeout):
+    """Translate one of the wire's failures that `what` met."""
+    if isinstance(error, Unconnected) and isinstance(error.__cause__, TimeoutError):
         return EngineError(f"Docker at {endpoint.url} does not take connections", help="restart Docker")
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, Unconnected):
         return _unreachable(error, endpoint)
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, TimeoutError):
         return EngineError(f"Docker at {endpoint.url} did not answer in time: {what}", help="restart Docker")
     return EngineError(
         f"Docker at {endpoint.url} broke the connection: {what}: {error}",
@@ -30,7 +30,9 @@ def engine_error(error: Exception, endpoint: Endpoint, what: str) -> EngineError
 
 
 def _unreachable(error: Exception, endpoint: Endpoint) -> EngineError:
-    number = next((e.errno for e in _causes(error) if isinstance(e, OSError) and e.errno), None)
+    # What TLS has in the place of a number is none of the system's.
+    systems = (e for e in _causes(error) if isinstance(e, OSError) and not isinstance(e, SSLError))
+    number = next((e.errno for e in systems if e.errno), None)
     if number in (errno.EACCES, errno.EPERM):
         return EngineError(f"No permission to use the Docker socket {endpoint.socket or endpoint.url}", help=JOIN_GROUP)
     if number == errno.ENOENT:

@@ -35,15 +35,19 @@ def find(api: Api, reference: str) -> ImageInfo | None:
     return None if answer.status == ABSENT else snapshot.image(answer.json())
 
 
+def tag(api: Api, reference: str, name: str) -> None:
+    """Give an image one more name."""
+    repository, _, version = name.rpartition(":")
+    api.call("POST", f"/images/{path_of(reference)}/tag", params={"repo": repository, "tag": version})
+
+
 def registry_answers(api: Api, reference: str, timeout: float) -> bool:
     """Ask the engine to ask the registry for the reference; the way there is the engine's, not this machine's."""
-    import httpx
-
     refusals = (*REFUSALS, 500, 502, 503, 504)
     try:
         answer = api.call("GET", f"/distribution/{path_of(reference)}/json", allowed=refusals, timeout=timeout)
     except EngineError as error:
-        if isinstance(error.__cause__, httpx.ReadTimeout):
+        if isinstance(error.__cause__, TimeoutError):
             return False
         raise
     return answer.status in (200, *REFUSALS) or any(word in answer.message for word in REFUSING)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from envmgr import naming
 from envmgr.engine import containers, execution
@@ -18,12 +20,14 @@ SPARE_SECONDS = 30
 """How long a container outlives its deadline when envmgr was killed and nobody removes it."""
 
 
-def run(api: Api, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
+def run(
+    api: Api, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float, beside: str = ""
+) -> ExecResult:
     """Run a program and return its exit code and output.
 
     The container only sleeps; the program is an exec inside it, so that no variable shows in `docker inspect`.
     """
-    container = _create(api, image, math.ceil(timeout) + SPARE_SECONDS)
+    container = _create(api, image, math.ceil(timeout) + SPARE_SECONDS, _place(api, beside))
     try:
         containers.start(api, container)
         return execution.run(api, container, argv, variables, timeout)
@@ -31,17 +35,35 @@ def run(api: Api, image: str, argv: tuple[str, ...], variables: Mapping[str, str
         containers.remove(api, container, takes_nameless=True)
 
 
-def _create(api: Api, image: str, seconds: int) -> str:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the program stands, and as whom."""
+
+    user: str
+    host_config: Mapping[str, Any]
+
+
+def _place(api: Api, beside: str) -> _Place:
+    if not beside:
+        # Docker's own bridge: the way out exists before any network of the project does.
+        return _Place(NOBODY, {"NetworkMode": "bridge"})
+    answer = api.call("GET", f"/containers/{beside}/json", allowed=(ABSENT,))
+    if answer.status == ABSENT:
+        raise EngineError(f"nothing can stand beside {beside[:12]}: it has gone", help="envmgr status")
+    user = answer.json()["Config"]["User"] or "0:0"
+    return _Place(user, {"NetworkMode": f"container:{beside}", "VolumesFrom": [f"{beside}:ro"]})
+
+
+def _create(api: Api, image: str, seconds: int, place: _Place) -> str:
     body = {
         "Image": image,
         "Entrypoint": ["sleep", str(seconds)],
         "Cmd": [],
-        "User": NOBODY,
+        "User": place.user,
         "Labels": {naming.LABEL_ONEOFF: "true"},
         "HostConfig": {
             "AutoRemove": True,
-            # Docker's own bridge: the way out exists before any network of the project does.
-            "NetworkMode": "bridge",
+            **place.host_config,
             "ReadonlyRootfs": True,
             "Tmpfs": {"/tmp": "size=16m,mode=1777,noexec,nosuid,nodev"},  # noqa: S108 - inside the container
             "CapDrop": ["ALL"],

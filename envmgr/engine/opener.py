@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from posixpath import dirname
+from typing import TYPE_CHECKING
 
 from envmgr import naming
 from envmgr.engine.api import Api
 from envmgr.engine.protocol import Opening
 from envmgr.errors import EngineError
+
+if TYPE_CHECKING:
+    import tarfile
 
 ABSENT, CONFLICT = 404, 409
 MARK = ".envmgr"
@@ -67,6 +70,8 @@ def _read(api: Api, container: str, target: str) -> bytes:
 
 
 def _may_write(content: bytes, user: str) -> bool:
+    import tarfile
+
     uid, gid = _numbers(user)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         folder = next(iter(archive))
@@ -76,6 +81,8 @@ def _may_write(content: bytes, user: str) -> bool:
 
 def _given(content: bytes, user: str, *, is_marked: bool) -> bytes:
     """Return the same files as a user's; with a mark where there is none."""
+    import tarfile
+
     written = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(content)) as archive,

@@ -8,11 +8,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from envmgr.engine.context import Endpoint
 from envmgr.engine.failures import START_DOCKER
 from envmgr.errors import EngineError
+from envmgr.model.value import dataclass
 
 ALLOWED = frozenset(
     {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Protocol
 
 from envmgr.model.observed import Event, ExecResult, HealthRun, Host, ImageInfo, Incident, Observed, RegistryImage
 from envmgr.model.stack import Network
+from envmgr.model.value import dataclass
 
 
 class Recreate(StrEnum):
@@ -118,8 +119,13 @@ class Engine(Protocol):
         keep their own order; which of the two comes first is not certain.
         """
 
-    def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
-        """Run a program as `exec` does, in a container made from an image for this one call, with a way out."""
+    def run_alone(
+        self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float, beside: str = ""
+    ) -> ExecResult:
+        """Run a program as `exec` does, in a container made from an image for this one call, with a way out.
+
+        `beside` is a running container: the program sees its networks and its mounts, read-only, as its user.
+        """
 
     def companion(self, container_id: str, image: str, user: str, seconds: int) -> AbstractContextManager[str]:
         """Run a sleeping container in another's network namespace, with its mounts read-only, for the time of a block.
@@ -166,6 +172,9 @@ class Engine(Protocol):
 
     def image(self, reference: str) -> ImageInfo | None:
         """Return an image that the engine has, or None."""
+
+    def tag_image(self, reference: str, name: str) -> None:
+        """Give an image that the engine has one more name."""
 
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether the engine reaches the registry of a reference; an answer that refuses is an answer."""

@@ -33,12 +33,10 @@ def find(api: Api, command: str, environ: Mapping[str, str], reference: str, tim
 
 
 def _ask(api: Api, reference: str, timeout: float) -> Answer:
-    import httpx
-
     try:
         return api.call("GET", f"/distribution/{path_of(reference)}/json", allowed=_FAILURES, timeout=timeout)
     except EngineError as error:
-        if isinstance(error.__cause__, httpx.ReadTimeout):
+        if isinstance(error.__cause__, TimeoutError):
             raise EngineError(f"The registry of {reference} did not answer within {timeout:g} s") from error
         raise
 

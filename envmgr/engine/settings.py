@@ -36,7 +36,7 @@ def of_container(config: Document, host: Document) -> Settings:
         stop_seconds=config.get("StopTimeout"),
         is_read_only=bool(host.get("ReadonlyRootfs")),
         has_init=bool(host.get("Init")),
-        dropped=tuple(sorted(host.get("CapDrop") or ())),
+        dropped=tuple(sorted(name.removeprefix("CAP_") for name in host.get("CapDrop") or ())),
         added=tuple(sorted(host.get("CapAdd") or ())),
         security=tuple(sorted(host.get("SecurityOpt") or ())),
         gpus=_gpus(host),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import field
 from typing import assert_never
+from urllib.parse import quote
 
 from envmgr.engine.commands import Fill, Locate, NotRunning, carry_out
 from envmgr.engine.protocol import Engine
 from envmgr.errors import EngineError
 from envmgr.model.stack import Command, CommandProbe, HttpProbe, Probe
+from envmgr.model.value import dataclass
+
+_RESERVED = "%/?:@!$&'()*+,;=-._~"
+"""Characters that a path with a query has as they are (RFC 3986)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +63,20 @@ class Prober:
 
 
 def _get(probe: HttpProbe) -> tuple[bool, str]:
-    import httpx
+    from http.client import HTTPConnection, HTTPException
 
+    path = quote(probe.path, safe=_RESERVED)
     url = f"http://127.0.0.1:{probe.port}{probe.path}"
     try:
-        response = httpx.get(url, timeout=probe.timeout, trust_env=False)
-    except httpx.HTTPError as error:
+        with closing(HTTPConnection("127.0.0.1", probe.port, timeout=probe.timeout)) as connection:
+            connection.request("GET", path, headers={"User-Agent": "envmgr", "Connection": "close"})
+            response = connection.getresponse()
+            text = response.read().decode("utf-8", "replace")
+    except (OSError, HTTPException) as error:
         return False, f"GET {url}: {str(error) or type(error).__name__}"
-    if response.is_success:
+    if 200 <= response.status < 300:
         return True, ""
-    return False, f"GET {url}: {response.status_code} {_last_line(response.text)}"
+    return False, f"GET {url}: {response.status} {_last_line(text)}"
 
 
 def _last_line(text: str) -> str:

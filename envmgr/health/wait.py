@@ -15,8 +15,9 @@ from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.observed import Observed
 from envmgr.model.stack import CommandProbe, Service, Stack
 
-_POLL = 0.05
-"""Seconds between looks while a probe runs."""
+_POLL = 0.01
+"""Seconds between two questions whether a probe has ended; the engine is asked nothing meanwhile."""
+_LEAST = 1e-6
 _LOOK = 1.0
 """Seconds without an event after which to look anyway: settling and deadlines make no event."""
 _GRACE = 5.0
@@ -110,10 +111,16 @@ class Waiter:
         return True
 
     def _pause(self, watched: list[_Watched]) -> None:
-        is_probing = any(one.probe is not None or one.probe_after > time.monotonic() for one in watched)
-        ends = [one.deadline for one in watched if not self._is_over(one)]
-        nearest = min([*ends, *([] if self._ends_at is None else [self._ends_at])], default=0.0)
-        self.events.get(max(0.01, min(_POLL if is_probing else _LOOK, nearest - time.monotonic())))
+        """Return when there may be something new: an event, the end of a probe, or enough time that has passed."""
+        now = time.monotonic()
+        probes = [one.probe for one in watched if one.probe is not None]
+        waiting = [one for one in watched if not self._is_over(one)]
+        again = [one.probe_after for one in waiting if one.probe is None and one.probe_after > now]
+        ends = [*again, *(one.deadline for one in waiting), *([] if self._ends_at is None else [self._ends_at])]
+        until = min([now + _LOOK, *ends]) if ends else now
+        while self.events.get(max(_LEAST, min(_POLL if probes else _LOOK, until - time.monotonic()))) is None:
+            if any(probe.done() for probe in probes) or time.monotonic() >= until - _LEAST:
+                return
 
     def _health(self, one: _Watched, began: float) -> ServiceHealth:
         verdict, reason = one.verdict, one.reason

@@ -17,8 +17,9 @@ from envmgr.importing.references import names
 from envmgr.importing.source import UNSET, Source
 from envmgr.importing.variables import looks_secret
 from envmgr.model.imported import Difference, Fate
+from envmgr.model.needed import Origin
 from envmgr.model.secret import references
-from envmgr.model.stack import Origin, Service, Stack
+from envmgr.model.stack import Service, Stack
 
 Document = Mapping[str, Any]
 Locate = Callable[[str, str], str]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envmgr.errors import NotHealthyError
+from envmgr.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from envmgr import naming
 from envmgr.model.stack import Healthcheck, Publication
+from envmgr.model.value import dataclass
 
 
 class State(StrEnum):

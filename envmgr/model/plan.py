@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from envmgr.errors import Problem
+from envmgr.model.value import dataclass
 
 
 class Action(StrEnum):

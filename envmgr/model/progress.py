@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from envmgr.model.health import ServiceHealth
+from envmgr.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

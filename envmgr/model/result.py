@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from envmgr.model.health import ServiceHealth
+from envmgr.model.value import dataclass
 
 Side = Literal["container", "native"]
 """Where a service runs: in Docker, or as a process of this machine."""
@@ -45,8 +45,78 @@ class SidesResult:
     """In containers."""
     stopped: tuple[str, ...]
     """On the desk, and nothing runs them."""
+    healthy: int
+    """How many services were proven healthy."""
     addresses: tuple[Address, ...]
     """Where the servers and containers listen on the host."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBudget:
+    """What one service may take; of each of its replicas."""
+
+    service: str
+    replicas: int
+    is_job: bool
+    cpus: float
+    memory: int
+    """Bytes, as all memory here."""
+    pids: int
+    cpus_reserved: float
+    memory_reserved: int
+    running: int
+    """Containers."""
+    is_in_force: bool
+    """What runs has exactly these limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one stack may take; jobs are left out of the sums."""
+
+    target: str
+    services: tuple[ServiceBudget, ...]
+    cpus: float
+    memory: int
+    cpus_reserved: float
+    memory_reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityResult:
+    """What stacks may take of the host; what is left is negative where limits add up to more than there is."""
+
+    host_cpus: int
+    host_memory: int
+    budgets: tuple[Budget, ...]
+    cpus_left: float
+    memory_left: int
+    unreserved_cpus: float
+    unreserved_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """One secret that was exchanged."""
+
+    subject: str
+    """The server that it opens, or the variable."""
+    consumers: tuple[str, ...]
+    """Services that got the new one, and are proven healthy with it."""
+    is_proven: bool
+    """The new one was seen to open its server, and the old one to be refused."""
+    seconds: float
+    was_cut: bool = False
+    """It was begun by an earlier command."""
+
+
+@dataclass(frozen=True, slots=True)
+class RotateResult:
+    """Secrets of one environment that were exchanged."""
+
+    target: str
+    rotated: tuple[Rotated, ...]
     seconds: float
 
 
@@ -119,6 +189,10 @@ class StackRow:
     services: int
     is_protected: bool
     rows: tuple[ContainerRow, ...]
+    oldest_secret: str = ""
+    """The one that has had its value for the longest, as far as it was seen; empty: none was."""
+    secret_age: float | None = None
+    """Its age in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

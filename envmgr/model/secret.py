@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from typing import Literal
+
+from envmgr.model.value import dataclass
 
 Encoding = Literal["plain", "url", "sha256", "json"]
 
@@ -26,7 +27,7 @@ class SignedToken:
     """A JSON Web Token, made and signed (HS256, RFC 7515) when the value of its key is known."""
 
     key: SecretRef
-    claims: str
+    claims: tuple[str | SecretRef, ...]
     """JSON, as it is signed; without a time, so that it is the same token each time."""
 
 
@@ -70,4 +71,14 @@ class SecretValue:
 
 def references(template: Template) -> tuple[SecretRef, ...]:
     """Return the secrets that a template needs."""
-    return tuple(part.key if isinstance(part, SignedToken) else part for part in template if not isinstance(part, str))
+    return tuple(ref for part in template for ref in _references(part))
+
+
+def _references(part: str | SecretRef | SignedToken) -> tuple[SecretRef, ...]:
+    match part:
+        case str():
+            return ()
+        case SecretRef():
+            return (part,)
+        case SignedToken():
+            return (part.key, *references(part.claims))

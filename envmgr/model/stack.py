@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from envmgr.model.desk import NativeCommand, SourceMount
-from envmgr.model.proof import Trial
+from envmgr.model.needed import Needed
 from envmgr.model.secret import SecretRef, Template, references
+from envmgr.model.value import dataclass
 
 
 class Condition(StrEnum):
@@ -231,6 +232,12 @@ class Service:
     native: NativeCommand | None = None
     """None: it runs in a container only."""
 
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Capabilities that it loses; a port below 1024 has its own named, though all of them go."""
+        is_privileged = any(min(port.published, port.target) < 1024 for port in self.ports)
+        return ("ALL", "NET_BIND_SERVICE") if is_privileged else ("ALL",)
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -259,6 +266,21 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """How an environment enters a server, so that it can be exchanged for another while both are valid."""
+
+    password: SecretRef
+    login: SecretRef | None
+    """Value that names who enters; None where the password says it, as a signed token does."""
+    logins: tuple[str, ...]
+    """The two between which it alternates: a new login stands beside the old one."""
+    enter: Command
+    """Enters by the server's name on the network, for a container that is there and has the server's programs."""
+    retire: Command
+    """Ends the credential that the values name, and its sessions; idempotent; leaves every other one alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """What an environment owns inside a shared server, as commands that create or repair it, find it and revoke it."""
 
@@ -276,6 +298,8 @@ class Grant:
     """Idempotent; deletes the data too."""
     probe: Command
     """Authenticates as the environment."""
+    credential: Credential | None = None
+    """None: it is made together with the server, or by somebody else."""
     is_given: bool = False
     """Somebody else has made it and keeps it: the environment only enters, and nothing of it is ever deleted."""
 
@@ -288,33 +312,6 @@ class Grant:
     def is_external(self) -> bool:
         """A managed server holds it."""
         return bool(self.ensure.client)
-
-
-class Origin(StrEnum):
-    """Where the value of a needed secret comes from."""
-
-    GENERATED = "generated"
-    """envmgr makes it when nobody has set it."""
-    OPERATOR = "operator"
-    """Only the operator can know it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """A value that a stack needs from the `.env` files."""
-
-    name: str
-    scope: str
-    """Target whose files hold it."""
-    is_secret: bool
-    origin: Origin
-    is_required: bool = True
-    default: str | None = None
-    from_shell: bool = False
-    file: str = ""
-    """Text file whose content is the value, relative to the spec; empty: it stands in the `.env` files."""
-    place: str = ""
-    """Dotted place in the spec that asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,8 +330,8 @@ class Stack:
     prefix: str = ""
     is_protected: bool = False
     is_base: bool = False
-    trials: tuple[Trial, ...] = ()
-    """How it would reach others inside the servers that they share."""
+    refuses_weak: bool = False
+    """Weak and example values of secrets, and files that others can read, keep it from starting."""
     sweeps: tuple[Command, ...] = ()
     """Of the base: what shuts out environments that the spec no longer has, server by server."""
     native: tuple[Service, ...] = ()

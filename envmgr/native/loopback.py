@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from envmgr.model.secret import Template
 from envmgr.model.stack import Service, Stack
+from envmgr.model.value import dataclass
 
 ADDRESS = "127.0.0.1"
 _DEFAULT_PORTS = {"http": 80, "https": 443}

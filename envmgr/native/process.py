@@ -9,11 +9,11 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from envmgr.model.value import dataclass
 from envmgr.native.relay import Relay
 from envmgr.native.terminal import Output
 from envmgr.native.watch import Watch

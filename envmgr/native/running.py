@@ -9,12 +9,12 @@ import fcntl
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from envmgr import layout
 from envmgr.errors import LockedError
+from envmgr.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import replace
 
 from envmgr import naming
-from envmgr.model.stack import (
-    Healthcheck,
-    Image,
-    Network,
-    Resources,
-    Service,
-    Stack,
-    Tmpfs,
-)
+from envmgr.model.stack import Healthcheck, Image, Network, Resources, Service, Stack, Tmpfs
 
 IMAGE = "nginx:1.26"
 _MEGABYTE = 1024**2
@@ -55,6 +46,8 @@ def without_native(stack: Stack, names: Iterable[str]) -> Stack:
 
 def gateway(network: Network) -> str:
     """Return the host's own address in a network: the first of its range, as Docker gives it."""
+    import ipaddress
+
     return str(next(ipaddress.IPv4Network(network.subnet).hosts()))
 
 

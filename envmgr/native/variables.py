@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from envmgr.errors import Problem
 from envmgr.model.secret import Template
 from envmgr.model.stack import Service
+from envmgr.model.value import dataclass
 from envmgr.native.loopback import Loopback
 
 Fill = Callable[[Template], str]

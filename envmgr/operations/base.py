@@ -10,6 +10,7 @@ from envmgr.model.observed import Observed, State
 from envmgr.model.plan import Step
 from envmgr.model.stack import Service, Stack
 from envmgr.operations.image_source import Source, server_volumes
+from envmgr.operations.keeping import note_values
 from envmgr.operations.session import Session
 from envmgr.operations.start import Started, remove, start
 from envmgr.operations.values import Values, is_password_of, lost, store_generated
@@ -38,6 +39,7 @@ def bring_base_up(
         return Started()
     values = store_generated(session, base, values)
     deliver(session.project.folder, base, values.plain(base), session.vault)
+    note_values(session, base)
     create_volumes(session, base, steps, source)
     try:
         remove(session, base, steps)

@@ -13,8 +13,8 @@ from envmgr.operations.session import Session
 from envmgr.render.files import render_configs
 
 _SECONDS = 15
-_CANNOT_ASK = (124, 126, 127)
-"""It takes too long, or an image of the project's own lacks the program."""
+_CANNOT_ASK = (124, 126, 127, 137)
+"""It takes too long, an image of the project's own lacks the program, or the container has no memory left for it."""
 _FILE = "/tmp/envmgr-next"  # noqa: S108 - inside the container
 _SCRIPT = f'umask 077; printf \'%s\' "$NEXT" >{_FILE} && "$@" {_FILE}; code=$?; rm -f {_FILE}; exit $code'
 
@@ -65,9 +65,21 @@ def _refused(
     argv = ("sh", "-c", _SCRIPT, "sh", *config.check)
     result = session.engine.exec(container.id, argv, {"NEXT": text}, _SECONDS)
     if result.exit_code and result.exit_code not in _CANNOT_ASK:
-        said = next((line for line in result.output.splitlines() if line.strip()), f"exit code {result.exit_code}")
+        said = _reason(result.output) or f"exit code {result.exit_code}"
         place = f"{config.target} of {service.name} in {stack.target}"
         written = session.project.locate(service.places.get("", "")).place
         yield Problem(
             f"{place}: {said.replace(_FILE, config.target)}", written.path, file=written.file, line=written.line
         )
+
+
+def _reason(output: str) -> str:
+    """Return what is wrong in one line: nginx says it first, promtool and amtool after a word and below a colon."""
+    _, word, rest = output.partition("FAILED:")
+    lines = [line.strip() for line in (rest if word else output).splitlines() if line.strip()]
+    reason = ""
+    for line in lines:
+        reason = f"{reason} {line}".strip()
+        if not line.endswith(":"):
+            break
+    return reason

@@ -111,7 +111,8 @@ class _Collector:
 
     def collect(self, service: str) -> Evidence:
         """Ask everything side by side: each question has a deadline of its own."""
-        base = self.session.project.system.base
+        system = self.session.project.system
+        base, needed = system.base, (need for stack in system.stacks for need in stack.needed)
         prober = self.session.prober(self.observed)
         expected = self._expected_revisions()
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
@@ -129,7 +130,7 @@ class _Collector:
             refusal=tuple(line for text in self.known.refusal for line in clean(text)),
             free_disk=host.free_disk if host else None,
             holders=self._holders(witnesses) if host and host.is_local else {},
-            secrets=self.session.vault.all(),
+            secrets=self.session.vault.secrets(needed),
             service=service,
         )
 

@@ -116,7 +116,9 @@ def _written(origins: Origins, tables: tuple[Table, ...]) -> tuple[Explanation, 
 
 def _first_unknown(origins: Origins, keys: Keys) -> tuple[int, set[str]]:
     """Return which of the keys leads nowhere, and what stands in its place."""
-    wrong = next(n for n in range(len(keys)) if not origins.below(keys[: n + 1]))
+    wrong = next(
+        n for n in range(len(keys)) if not origins.below(keys[: n + 1]) and keys[: n + 1] not in origins.tables
+    )
     places = (at for at in origins.tables if len(at) > wrong and at[:wrong] == keys[:wrong])
     return wrong, {str(at[wrong]) for at in places}
 

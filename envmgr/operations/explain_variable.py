@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from envmgr import naming
+from envmgr import layout, naming
 from envmgr.model.explanation import Explanation, Source
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import references
-from envmgr.model.stack import Needed, Origin, Service, Stack
+from envmgr.model.stack import Service, Stack
 from envmgr.operations.project import Project
 from envmgr.planning.places import place_of
 from envmgr.resolve.origins import Origins
+from envmgr.secrets.opening import open_store
 from envmgr.spec.dotenv import counts, read_env_files
 
 
@@ -66,6 +68,7 @@ def _needed(project: Project, need: Needed) -> Iterator[Source]:
         for one in entries
         if counts(need, one.value)
     ]
+    found += _kept(project, need)
     shell = os.environ.get(need.name) if need.from_shell else None
     if counts(need, shell):
         found.append(Source("the shell", _shown(need, shell)))
@@ -73,9 +76,32 @@ def _needed(project: Project, need: Needed) -> Iterator[Source]:
         found.append(_in_spec(project, f"{need.place}.default", _shown(need, need.default)))
     if need.file:
         found.append(Source("a file of the operator's", None, "", need.file))
-    if not found and need.origin is Origin.GENERATED:
+    store = _store(project, need)
+    if not found and store:
+        found.append(store)
+    elif not found and need.origin is Origin.GENERATED:
         found.append(Source(f"made at the next `envmgr up`, and kept in .env.{need.scope}"))
     yield from found
+
+
+def _kept(project: Project, need: Needed) -> list[Source]:
+    """Return the file that holds nothing but this value."""
+    path = layout.secrets_folder(project.folder, need.scope) / need.name
+    shown = path.relative_to(project.folder).as_posix()
+    return [Source("a file of its own", None, "", shown)] if path.is_file() and not need.file else []
+
+
+def _store(project: Project, need: Needed) -> Source | None:
+    """Return what keeps a target's secrets elsewhere; it is not asked whether it has this one."""
+    table = project.loaded.spec.secrets.get(need.scope)
+    if table is None or table.source == "files" or not need.is_secret or need.file:
+        return None
+    name = f"secrets.{need.scope}.source"
+    path = name if project.locate(name).place.line else f"secrets.{naming.DEFAULTS}.source"
+    place = project.locate(path).place
+    store = open_store(table, project.folder, need.scope, os.environ)
+    assert store is not None
+    return Source(f"{store.title}, which is asked at each command", None, path, place.file, place.line)
 
 
 def _in_spec(project: Project, path: str, value: object) -> Source:

@@ -31,15 +31,36 @@ def save(session: Session, file: Path, names: tuple[str, ...]) -> ImageFile:
             help="envmgr up them once, or: envmgr images pull, envmgr images build, envmgr build",
         )
     held = [reference for reference in references if "@" in reference]
+    carried = tuple(dict.fromkeys(_carried(session, reference) for reference in references))
     if held:
         session.caution(
             "",
             f"an archive carries no digests: the host that loads it cannot run what {layout.LOCK} holds to one "
             f"({', '.join(reference.partition('@')[0] for reference in held)}); render there without {layout.LOCK}",
         )
-    session.step("", f"writing {', '.join(references)} to {file}")
-    session.engine.save_images(references, file, _SECONDS)
-    return ImageFile(str(file), references, file.stat().st_size)
+    session.step("", f"writing {', '.join(carried)} to {file}")
+    session.engine.save_images(carried, file, _SECONDS)
+    return ImageFile(str(file), carried, file.stat().st_size)
+
+
+def _carried(session: Session, reference: str) -> str:
+    """Return the name that an archive can carry: the tag of a locked image, which a pull by digest leaves without one.
+
+    Raises: `EngineError` where the tag is another image's on this host.
+    """
+    name = reference.partition("@")[0]
+    if name == reference or ":" not in name.rpartition("/")[2]:
+        return reference
+    held, tagged = session.engine.image(reference), session.engine.image(name)
+    if tagged is None:
+        session.engine.tag_image(reference, name)
+    elif held is None or tagged.id != held.id:
+        raise EngineError(
+            f"{name} is another image on this host than the one that {layout.LOCK} holds it to",
+            state="No archive was made.",
+            help=f"docker tag {reference} {name}",
+        )
+    return name
 
 
 def load(session: Session, file: Path) -> ImageFile:

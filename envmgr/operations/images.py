@@ -11,12 +11,13 @@ from envmgr.engine.protocol import BuildRequest
 from envmgr.errors import EngineError
 from envmgr.model.plan import Action
 from envmgr.model.progress import Output
+from envmgr.model.recipe import Recipe
 from envmgr.model.stack import Build, Image, Stack
 from envmgr.operations.build_context import source_hash, tree_hash
 from envmgr.operations.image_source import Source, from_outside
 from envmgr.operations.session import Session
 from envmgr.planning.inputs import ImageWork
-from envmgr.spec.recipes import Recipe, in_order
+from envmgr.spec.recipes import in_order
 
 
 def ensure_images(session: Session, stacks: tuple[Stack, ...], source: Source, *, build: bool) -> None:

@@ -23,7 +23,8 @@ from envmgr.operations.project import Project, open_project
 from envmgr.render.files import render
 from envmgr.resolve import compose_keys
 from envmgr.spec.checks import RESERVED
-from envmgr.spec.dotenv import append_env, collect, read_env_files
+from envmgr.spec.dotenv import collect, read_env_files
+from envmgr.spec.dotenv_write import append_env
 from envmgr.spec.places import dotted, undotted
 from envmgr.spec.schema import ServiceTable
 from envmgr.spec.vocabulary import keys_of

@@ -141,6 +141,7 @@ def _move(
         native=kept,
         container=tuple(service.name for service in declared.services if service.name not in away),
         stopped=tuple(fault.service for fault in desk_faults(session.project.folder, stack)),
+        healthy=len(done.services),
         addresses=done.addresses,
         seconds=done.seconds,
     )

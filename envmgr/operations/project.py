@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envmgr import naming
-from envmgr.catalog.registry import INFRA, SERVICES
-from envmgr.errors import Problem, SpecError, UsageError
-from envmgr.model.plan import Place
+from envmgr.errors import UsageError
+from envmgr.model.recipe import Recipe
 from envmgr.model.stack import Service, Stack, System
 from envmgr.native.sides import read_native
 from envmgr.native.stack import without_native
-from envmgr.planning.inputs import Locate, Written
-from envmgr.resolve.locked import locked
-from envmgr.resolve.system import resolve
-from envmgr.spec.kinds import KindOptions
-from envmgr.spec.load import LoadedSpec, load
-from envmgr.spec.lock import Lock, read_lock
-from envmgr.spec.places import undotted
-from envmgr.spec.recipes import Recipe, read_recipes, recipes_folder
+from envmgr.operations.spec_file import SpecFile, kind_options
+from envmgr.spec.recipes import recipes_folder
 from envmgr.spec.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from envmgr.planning.inputs import Locate
+    from envmgr.spec.load import LoadedSpec
+
+__all__ = ["Project", "kind_options", "open_project"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,27 @@ class Project:
     """As the spec has it, every service in a container."""
     system: System
     """As it is to run now: without the services on the desk."""
-    recipes: Mapping[str, Recipe]
-    recipes_folder: Path
-    locate: Locate
-    loaded: LoadedSpec
+    spec: SpecFile
+
+    @property
+    def loaded(self) -> LoadedSpec:
+        """Everything that the spec says; reading it takes most of a command's time."""
+        return self.spec.loaded
+
+    @property
+    def locate(self) -> Locate:
+        """Where something is written in the spec; the same holds for asking."""
+        return self.spec.locate
+
+    @property
+    def recipes(self) -> Mapping[str, Recipe]:
+        """How images are made where no registry can be reached."""
+        return self.spec.resolved.recipes
+
+    @property
+    def recipes_folder(self) -> Path:
+        """Where those recipes lie."""
+        return recipes_folder(self.folder, self.spec.resolved.recipes_folder)
 
     def stacks(self, targets: tuple[str, ...]) -> tuple[Stack, ...]:
         """Return the stacks of some targets, the base first.
@@ -91,58 +108,20 @@ class Project:
         return tuple(service for service in stack.services if not names or service.name in names)
 
 
-def kind_options() -> KindOptions:
-    """Return what every kind adds to a table."""
-    return KindOptions(
-        infra={name: kind.Options for name, kind in INFRA.items()},
-        services={name: kind.Options for name, kind in SERVICES.items()},
-    )
-
-
 def open_project(file: Path) -> Project:
     """Read and resolve a spec.
 
     Raises: `SpecError` with every problem.
     """
-    loaded = load(file, kind_options())
-    folder = file.resolve().parent
-    of_recipes = recipes_folder(folder, loaded.spec.images.recipes)
-    recipes = read_recipes(of_recipes)
-    declared = _locked(_resolve(loaded, recipes, file), folder)
-    native = {stack.target: read_native(folder, stack.target) for stack in declared.environments}
-    system = _with_native(declared, native)
-    return Project(folder, declared, system, recipes, of_recipes, _locate_in(loaded, str(file)), loaded)
-
-
-def _locked(system: System, folder: Path) -> System:
-    lock = read_lock(folder) or Lock()
-    return locked(system, {name: image.digest for name, image in lock.images.items()})
+    spec = SpecFile(file)
+    declared = spec.resolved.declared
+    native = {stack.target: read_native(spec.folder, stack.target) for stack in declared.environments}
+    return Project(spec.folder, declared, _with_native(declared, native), spec)
 
 
 def _with_native(declared: System, native: Mapping[str, tuple[str, ...]]) -> System:
     environments = (without_native(stack, native.get(stack.target, ())) for stack in declared.environments)
     return replace(declared, environments=tuple(environments))
-
-
-def _locate_in(loaded: LoadedSpec, file: str) -> Locate:
-    def locate(path: str) -> Written:
-        place = loaded.locate.place(undotted(path))
-        return Written(Place(path, file, place.line), place.written)
-
-    return locate
-
-
-def _resolve(loaded: LoadedSpec, recipes: Mapping[str, Recipe], file: Path) -> System:
-    try:
-        return resolve(loaded.spec, recipes)
-    except SpecError as error:
-        problems = tuple(_placed(loaded, problem, str(file)) for problem in error.problems)
-        raise SpecError(f"{file} is not valid", problems) from error
-
-
-def _placed(loaded: LoadedSpec, problem: Problem, file: str) -> Problem:
-    line, column = loaded.locate(problem.path)
-    return replace(problem, file=file, line=line, column=column)
 
 
 def _hint(word: str, known: list[str]) -> str:

@@ -41,7 +41,10 @@ def prove(session: Session, targets: tuple[str, ...]) -> Proof:
     session.step("", f"trying to cross from {', '.join(stack.target for stack in stacks)}")
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         scene = replace(scene, listening=_listening(session, scene, pool))
-        jobs = [job for stack in stacks for job in _jobs(session, scene, stack)]
+        from envmgr.resolve.trials import trials  # it reads the whole spec
+
+        tried = trials(session.project.loaded.spec)
+        jobs = [job for stack in stacks for job in _jobs(session, scene, stack, tried[stack.target])]
         found = [finding for part in pool.map(lambda job: job(), jobs) for finding in part]
     found += inspection.publications(scene, (*stacks, scene.system.base))
     return Proof(tuple(stack.target for stack in stacks), verdict.merged(found), time.monotonic() - began)
@@ -78,12 +81,12 @@ def _listening(session: Session, scene: Scene, pool: ThreadPoolExecutor) -> dict
     return {one.id: found for one, found in zip(containers, pool.map(look, containers), strict=True)}
 
 
-def _jobs(session: Session, scene: Scene, stack: Stack) -> Iterator[Job]:
+def _jobs(session: Session, scene: Scene, stack: Stack, trials: tuple[Trial, ...]) -> Iterator[Job]:
     """Yield what is done from inside one environment; the jobs know nothing of each other."""
     applications = scene.applications(stack)
     for container in applications:
         yield lambda container=container: _scan(session, scene, stack, container)  # type: ignore[misc]
-    for trial in stack.trials:
+    for trial in trials:
         yield lambda trial=trial: _try(session, scene, stack, trial, applications)  # type: ignore[misc]
     yield lambda: [
         *inspection.same_secrets(scene, stack, session.vault.values),

@@ -15,7 +15,8 @@ from envmgr.operations.interruption import interruptible
 from envmgr.operations.order import waves
 from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.start import prove
-from envmgr.operations.values import vault_of
+from envmgr.operations.values import read_all, vault_of
+from envmgr.operations.weak import refuse_weak
 
 
 def restart(session: Session, names: tuple[str, ...]) -> UpResult:
@@ -29,6 +30,7 @@ def restart(session: Session, names: tuple[str, ...]) -> UpResult:
     if services:
         _refuse_jobs(stacks[0], chosen[stacks[0].target])
     vault_of(session, session.project.system.stacks)
+    refuse_weak(session, stacks, read_all(session, stacks))
     targets = tuple(stack.target for stack in stacks)
     again = f"envmgr restart {' '.join(names)}"
     with session.locks.acquire_all(targets, base_wait=BASE_WAIT), interruptible(session, stacks, again):

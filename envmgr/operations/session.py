@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from envmgr import layout
@@ -15,6 +15,7 @@ from envmgr.model.stack import Stack
 from envmgr.operations.project import Project
 from envmgr.provision.grants import Provisioner
 from envmgr.records.lock import Locks
+from envmgr.secrets.store import Given
 from envmgr.secrets.vault import Vault
 
 BASE_WAIT = 600
@@ -30,6 +31,8 @@ class Session:
     locks: Locks
     listen: Listener
     vault: Vault = field(default_factory=Vault)
+    kept: dict[str, Mapping[str, Given]] = field(default_factory=dict)
+    """What the stores of targets hold, each asked once in a command."""
 
     def observe(self) -> Observed:
         """Take a snapshot."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envmgr import layout
@@ -18,7 +17,7 @@ from envmgr.model.progress import Progress
 from envmgr.model.stack import Grant, Service, Stack
 from envmgr.operations.image_source import Source
 from envmgr.operations.order import waves
-from envmgr.operations.session import Session
+from envmgr.operations.session import Session, locator
 from envmgr.planning.leftovers import leftovers
 
 _COMPOSE_SECONDS = 180
@@ -61,13 +60,17 @@ def start(
                 session.step(stack.target, f"starting {', '.join(dict.fromkeys(step.name for step in pending))}")
                 _carry_out(session, stack, pending, source)
                 touched |= {step.name for step in pending}
-            healths += prove(session, stack, wave, events, observed, tuple(healths))
+            healths += prove(session, stack, wave, events, observed, tuple(healths), is_fresh=not pending)
             ensure(session, tuple(grant for grant in grants if grant.server in names))
     return Started(tuple(healths), len(touched))
 
 
 def ensure(session: Session, grants: tuple[Grant, ...]) -> None:
     """Create or repair what some grants stand for, side by side; their servers run."""
+    if not grants:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
     provisioner = session.provisioner()
     with ThreadPoolExecutor(max_workers=max(1, len(grants))) as pool:
         for grant, closed in zip(grants, pool.map(provisioner.ensure, grants), strict=True):
@@ -92,19 +95,44 @@ def prove(
     events: EventStream,
     before: Observed,
     earlier: tuple[ServiceHealth, ...],
+    *,
+    is_fresh: bool = False,
 ) -> tuple[ServiceHealth, ...]:
     """Wait until services are healthy; restarts that `before` shows already are no crashes.
+
+    `is_fresh`: nothing was done since `before` was taken, which will do for the first look.
 
     Raises: `NotHealthyError` with the first cause among these verdicts and the `earlier` ones.
     """
     restarts = {container.id: container.restart_count for container in before.of(stack.compose_project)}
-    waiter = Waiter(stack, session.observe, events, session.prober(), lambda h: session.listen(Progress(h)), restarts)
+    latest = _Latest(session, before, is_fresh)
+    prober = replace(session.prober(), locate=latest.locate)
+    waiter = Waiter(stack, latest.observe, events, prober, lambda h: session.listen(Progress(h)), restarts)
     healths = waiter.wait(services)
     if not all(health.verdict.is_good for health in healths):
         from envmgr.operations.diagnosis import not_healthy  # what knows every cause is large, and seldom needed
 
         raise not_healthy(session, stack, (*earlier, *healths))
     return healths
+
+
+@dataclass(slots=True)
+class _Latest:
+    """The last snapshot, where probes find the containers that it showed to be healthy."""
+
+    session: Session
+    observed: Observed
+    is_fresh: bool
+    """It will do for the next look."""
+
+    def observe(self) -> Observed:
+        if not self.is_fresh:
+            self.observed = self.session.observe()
+        self.is_fresh = False
+        return self.observed
+
+    def locate(self, target: str, service: str) -> str | None:
+        return locator(self.session.project, self.observed)(target, service)
 
 
 def _carry_out(session: Session, stack: Stack, steps: tuple[Step, ...], source: Source) -> None:

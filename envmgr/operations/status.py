@@ -15,6 +15,7 @@ from envmgr.model.stack import Service, Stack
 from envmgr.native.running import running
 from envmgr.operations.addresses import addresses
 from envmgr.operations.session import Session
+from envmgr.secrets.ages import ages
 
 
 def status(session: Session, names: tuple[str, ...]) -> tuple[StackRow, ...]:
@@ -41,7 +42,18 @@ def _stack_row(session: Session, declared: Stack, shown: tuple[Service, ...], ob
     lasting = [service for service in declared.services if not service.is_job]
     up = sum(desk.runs(one) if one.name in away else _is_up(declared, one, observed) for one in lasting)
     state = "up" if up == len(lasting) else "partly up" if up else "down"
-    return StackRow(declared.target, state, up, len(lasting), declared.is_protected, rows)
+    oldest, age = _oldest(session.project.folder, declared)
+    return StackRow(declared.target, state, up, len(lasting), declared.is_protected, rows, oldest, age)
+
+
+def _oldest(folder: Path, stack: Stack) -> tuple[str, float | None]:
+    """Return the secret that has had its value for the longest, from the record alone: no store is asked."""
+    secret = {need.name for need in stack.needed if need.is_secret}
+    found = {name: since for name, since in ages(folder, stack.target).items() if name in secret}
+    if not found:
+        return "", None
+    name = min(sorted(found), key=lambda one: found[one])
+    return name, max(0.0, (datetime.now(UTC) - found[name]).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from envmgr import layout, naming
 from envmgr.engine.ports import holder_of, is_free
 from envmgr.errors import EngineError, PreflightError, UsageError
 from envmgr.health.verdict import judge
-from envmgr.model.observed import Observed, State
+from envmgr.model.observed import Host, Observed, State
 from envmgr.model.plan import Plan, Step, Subject
 from envmgr.model.result import UpResult
 from envmgr.model.stack import Service, Stack
@@ -23,6 +24,7 @@ from envmgr.operations.config_checks import refuse_wrong_configs
 from envmgr.operations.image_source import Source, choose_source
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
+from envmgr.operations.keeping import note_values
 from envmgr.operations.ownership import is_inside, own, refuse_lost, shut_out
 from envmgr.operations.plan import Selected, propose
 from envmgr.operations.rendering import write_native_documents
@@ -30,6 +32,7 @@ from envmgr.operations.session import BASE_WAIT, Session
 from envmgr.operations.start import Started, remove, start, without
 from envmgr.operations.values import Values, gather
 from envmgr.operations.volumes import create_volumes
+from envmgr.records.journal import Journal
 from envmgr.render.files import render
 from envmgr.render.folder import write
 from envmgr.secrets.deliver import deliver
@@ -46,6 +49,8 @@ class UpOptions:
     """Build the project's own images anew when their source has changed."""
     images: Source | None = None
     new_secrets: bool = False
+    allows_weak: bool = False
+    """Weak values keep nothing from starting: for what exchanges them."""
     trusts_ground: bool = False
     """Where nothing of it changes, the engine's word that the base is healthy will do, and what a running environment
     owns there is not made sure of again: for a quick switch of one service."""
@@ -88,15 +93,32 @@ def up(session: Session, names: tuple[str, ...], options: UpOptions, agree: Agre
 
 def up_selected(session: Session, selected: Selected, options: UpOptions, agree: Agree, again: str) -> UpResult:
     """Do the same for services that are known; `again` is the command to type when it was interrupted."""
-    began = time.monotonic()
     system = session.project.system
     environments = tuple(stack for stack in system.environments if stack.target in selected)
     stacks = (system.base, *environments)
     with session.locks.acquire_all(tuple(s.target for s in environments)), interruptible(session, stacks, again):
-        ground = _lay_ground(session, stacks, selected, options, agree)
-        started = [ground.base]
         for stack in environments:
-            started.append(_bring_up(session, stack, selected[stack.target], ground))
+            _tell_cut(session, stack)
+        return up_locked(session, selected, options, agree)
+
+
+def _tell_cut(session: Session, stack: Stack) -> None:
+    """Say that an operation of several steps was cut: `up` brings things to the spec, and ends none."""
+    entry = Journal(session.project.folder, stack.target).read()
+    if entry is not None:
+        session.caution(stack.target, f"{entry.operation} of {entry.subject} was cut; to go on: {entry.command}")
+
+
+def up_locked(session: Session, selected: Selected, options: UpOptions, agree: Agree) -> UpResult:
+    """Do the same for an operation that holds the environments' locks."""
+    began = time.monotonic()
+    system = session.project.system
+    environments = tuple(stack for stack in system.environments if stack.target in selected)
+    stacks = (system.base, *environments)
+    ground = _lay_ground(session, stacks, selected, options, agree)
+    started = [ground.base]
+    for stack in environments:
+        started.append(_bring_up(session, stack, selected[stack.target], ground))
     return UpResult(
         targets=tuple(stack.target for stack in stacks),
         services=tuple(health for one in started for health in one.healths),
@@ -112,11 +134,15 @@ def _lay_ground(
     """Bring the base up and give every environment its part of it, while nobody else works on the base."""
     base, *environments = stacks
     with session.locks.acquire(naming.INFRA, wait=BASE_WAIT):
-        # Not before the locks: whoever held them may have made values meanwhile.
-        values = gather(session, stacks)
-        plan, source = _agreed(session, stacks, selected, values, options, agree)
+        with ThreadPoolExecutor(1) as meanwhile:
+            host = meanwhile.submit(session.engine.host)
+            # Not before the locks: whoever held them may have made values meanwhile.
+            values = gather(session, stacks, allows_weak=options.allows_weak)
+            observed = session.observe()
+        plan, source = _agreed(session, stacks, selected, values, options, agree, observed, host.result())
         _write_documents(session)
-        ensure_images(session, stacks, source, build=options.build)
+        if plan.of("", Subject.IMAGE):
+            ensure_images(session, stacks, source, build=options.build)
         unproven = _to_prove(session, selected.get(base.target, base.services), plan, options)
         started = bring_base_up(
             session,
@@ -166,10 +192,11 @@ def _agreed(
     values: dict[str, Values],
     options: UpOptions,
     agree: Agree,
+    observed: Observed,
+    host: Host,
 ) -> tuple[Plan, Source]:
     """Find out what has to be done, and have it agreed to; all that can be refused is refused, and nothing changes."""
     project = session.project
-    observed, host = session.observe(), session.engine.host()
     findings = check(project.system, stacks, observed, host, is_free=is_free, holder_of=holder_of)
     findings.raise_problems()
     for caution in findings.cautions:
@@ -225,6 +252,7 @@ def _write_documents(session: Session) -> None:
 def _bring_up(session: Session, stack: Stack, services: tuple[Service, ...], ground: _Ground) -> Started:
     plain = ground.values[stack.target].plain(stack)
     deliver(session.project.folder, stack, plain, session.vault)
+    note_values(session, stack)
     steps = ground.plan.of(stack.target)
     remove(session, stack, steps)
     create_volumes(session, stack, steps, ground.source)

@@ -15,6 +15,8 @@ from envmgr.operations.session import Session
 
 def create_volumes(session: Session, stack: Stack, steps: Iterable[Step], source: Source) -> None:
     """Make the volumes that a plan creates, with labels that say what writes to them first; others stay as they are."""
+    if not stack.volumes:
+        return
     planned = {step.name for step in steps if step.subject is Subject.VOLUME and step.action is Action.CREATE}
     left = {container.name for container in session.observe().foreign}
     for volume in stack.volumes:

@@ -74,7 +74,7 @@ def _confinement(service: Service) -> dict[str, str]:
     return {
         "read_only": "true",
         "init": "true",
-        "cap_drop": "ALL",
+        "cap_drop": ", ".join(service.dropped),
         "security_opt": _SECURITY,
         "tmpfs": fields.tmpfs(options),
     }

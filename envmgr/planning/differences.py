@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from envmgr import naming
 from envmgr.model.observed import Container, ImageInfo
 from envmgr.model.plan import Cause
 from envmgr.model.stack import Service, Stack
+from envmgr.model.value import dataclass
 from envmgr.planning import raw
 from envmgr.planning.actual import actual_fields
 from envmgr.planning.desired import desired_fields, unknown_fields

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from envmgr.model.observed import ImageInfo, Observed
 from envmgr.model.plan import Action, Place
 from envmgr.model.stack import Service, System
+from envmgr.model.value import dataclass
 
 Waves = tuple[tuple[Service, ...], ...]
 """Services in the order in which they start: each wave needs only those before it."""

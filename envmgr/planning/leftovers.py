@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from envmgr.model.observed import Container, Observed
 from envmgr.model.stack import Stack
+from envmgr.model.value import dataclass
 
 _HALF_REPLACED = re.compile(r"[0-9a-f]{12}_.+")
 """Compose's name for a container on its way out, or not yet in place."""

@@ -6,9 +6,11 @@ import getpass
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from envmgr.model.value import dataclass
 
 _LIMIT = 4096
 

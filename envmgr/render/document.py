@@ -13,8 +13,8 @@ Document = dict[str, Any]
 _MEGABYTE = 1024**2
 _WHOLE = ("command", "entrypoint", "test")
 """Lists that are one sentence: nothing can be appended to them."""
-_OUTSIDE = ("scale", "depends_on", "pull_policy")
-"""Keys that tell Compose what to do, and a container nothing."""
+_OUTSIDE = ("scale", "depends_on", "pull_policy", naming.LINT_ACCEPTS)
+"""Keys that tell Compose or a linter something, and a container nothing."""
 _UP = ".."
 """From `compose/` to the project's folder."""
 
@@ -68,6 +68,7 @@ def _without_reserved_cpus(body: Document) -> Document:
 
 def _service(stack: Stack, service: Service, config_hashes: Mapping[str, str]) -> Document:
     body = _identity(stack, service) | _confinement(service) | _attachments(stack, service) | _life(service)
+    body[naming.LINT_ACCEPTS] = _accepted(stack, service)
     body = {key: value for key, value in body.items() if value not in ({}, [], None)}
     body = merged(body, service.compose)
     contents = [config_hashes[config.path] for config in service.configs]
@@ -125,7 +126,7 @@ def _confinement(service: Service) -> Document:
     return {
         "read_only": True,
         "init": True,
-        "cap_drop": ["ALL"],
+        "cap_drop": list(service.dropped),
         "security_opt": ["no-new-privileges:true"],
         "tmpfs": [_tmpfs(service, mount) for mount in service.tmpfs],
         "shm_size": f"{service.shm_megabytes}m" if service.shm_megabytes else None,
@@ -173,6 +174,17 @@ def _life(service: Service) -> Document:
         "stop_grace_period": _seconds(service.stop_seconds),
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
     }
+
+
+def _accepted(stack: Stack, service: Service) -> Document:
+    """Say why what a linter would find here is meant."""
+    accepted = {}
+    if service.healthcheck is None and not service.is_job:
+        accepted["EM-S11-healthcheck"] = "The image may hold no program that could ask; envmgr asks from outside."
+    others = {mount.volume for one in stack.services if one is not service for mount in one.volumes}
+    if any(mount.volume in others for mount in service.volumes):
+        accepted["EM-S08-shared-volume"] = "The spec gives this volume to several services."
+    return accepted
 
 
 def _endpoint(stack: Stack, key: str, service: Service) -> Document | None:

@@ -10,12 +10,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from envmgr.errors import EnvmgrError, StaleError
 from envmgr.files import sync_folder
+from envmgr.model.value import dataclass
 from envmgr.render.exchange import exchange, recover
 
 MANIFEST = ".envmgr.json"

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 
 from envmgr.model.result import SidesResult
-from envmgr.report.results import write_addresses, write_json
+from envmgr.report.results import count, write_addresses, write_json
 
 
 def write_sides(result: SidesResult, *, as_json: bool) -> None:
@@ -16,7 +16,8 @@ def write_sides(result: SidesResult, *, as_json: bool) -> None:
         return
     sides = (("on the desk", result.native), ("in Docker", result.container))
     told = "; ".join(f"{', '.join(names)} {side}" for side, names in sides if names)
-    sys.stdout.write(f"{result.target}: {told}, {result.seconds:.1f} s\n")
+    proven = f"{count(result.healthy, 'service')} healthy"
+    sys.stdout.write(f"{result.target}: {told}; {proven}, {result.seconds:.1f} s\n")
     write_addresses(result.addresses)
     for name in result.stopped:
         sys.stdout.write(f"next:  envmgr run {result.target} {name}\n")

@@ -122,11 +122,12 @@ def describe(health: ServiceHealth) -> str:
 @contextmanager
 def _live() -> Iterator[Listener]:
     from rich.console import Console
-    from rich.live import Live
+
+    from envmgr.report.live import SteadyLive
 
     console = Console(stderr=True, highlight=False)
     board = _Board()
-    live = Live(board, console=console, refresh_per_second=8, transient=False)
+    live = SteadyLive(board, console=console, refresh_per_second=8, transient=False)
 
     def listen(message: Message) -> None:
         board.take(message)

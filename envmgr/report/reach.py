@@ -28,4 +28,4 @@ def _say_to_the_person(found: tuple[Address, ...], opened: str) -> None:
     logins = dict.fromkeys(one.login for one in found if one.login)
     sys.stderr.write("".join(f"login: {login}\n" for login in logins))
     if opened:
-        sys.stderr.write("opened in the browser\n")
+        sys.stderr.write("opening it in the browser\n")

@@ -34,6 +34,12 @@ def is_live(stream: IO[str]) -> bool:
     return stream.isatty() and not is_dumb()
 
 
+def reflows() -> bool:
+    """Tell whether the terminal breaks lines anew when its window gets narrower, as nearly all do, or cuts them."""
+    known = os.environ
+    return "TMUX" in known or not (known.get("TERM") == "linux" or "XTERM_VERSION" in known or "STY" in known)
+
+
 def width(stream: IO[str]) -> int | None:
     """Return how many columns a terminal has; None in a pipe, where nothing is cut or wrapped."""
     if not stream.isatty():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from envmgr import naming
 from envmgr.model.health import Verdict
 from envmgr.model.result import ContainerRow, StackRow
+from envmgr.model.value import dataclass
 from envmgr.report.machine import write_json
 from envmgr.report.progress import STYLES, mark
 from envmgr.report.results import duration
@@ -148,6 +149,8 @@ def _detail(stack: StackRow, columns: tuple[Column, ...]) -> list[str]:
     heading = f"{paint(stack.target, _BOLD, sys.stdout)}  {paint(state.text, state.style, sys.stdout)}"
     if stack.is_protected and stack.target != naming.INFRA:
         heading += ", protected"
+    if stack.secret_age is not None:
+        heading += f", secrets up to {duration(stack.secret_age)} old"
     rows = [_detail_row(one, stack) for one in stack.rows]
     return [heading, *lines(columns, rows, "", sys.stdout)]
 
@@ -204,8 +207,15 @@ def _block(stacks: Sequence[StackRow], level: Level) -> _Block:
         _line(name, (_cells(one.get(name), level, size) for one, size in zip(found, sizes, strict=True)), found)
         for name in dict.fromkeys(name for summaries in found for name in summaries)
     ]
+    ages = [(Cell(_aged(stack), _FAINT), *[Cell("")] * (n - 1)) for stack, n in zip(stacks, sizes, strict=True)]
+    if any(stack.secret_age is not None for stack in stacks):
+        body.append(_line("oldest secret", ages, ()))
     columns = (Column(), *(column for head in heads for column in head), Column("", 1, may_be_cut=True))
     return _Block(columns, (_line("", states, ()), *body))
+
+
+def _aged(stack: StackRow) -> str:
+    return duration(stack.secret_age) if stack.secret_age is not None else "-"
 
 
 def _line(name: str, parts: Iterable[tuple[Cell, ...]], found: Iterable[dict[str, _Summary]]) -> Row:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import IO
 
+from envmgr.model.value import dataclass
 from envmgr.report.screen import cells, cut, padded, paint, printable, width, wrapped
 
 GAP = "  "

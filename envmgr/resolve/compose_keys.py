@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from envmgr import naming
 from envmgr.errors import Problem
+from envmgr.spec.compose_schema import compose_schema
 from envmgr.spec.places import Keys, dotted, undotted
 from envmgr.spec.suggest import did_you_mean
 
@@ -200,7 +197,7 @@ def _unfit(raw: RawKeys) -> Found:
     """Hold the table against the Compose Specification's own schema."""
     from jsonschema import Draft202012Validator
 
-    whole = _schema()
+    whole = compose_schema()
     known = _properties(whole["$defs"]["service"], whole)
     for key in raw.table:
         if key not in known and not key.startswith("x-"):
@@ -210,16 +207,6 @@ def _unfit(raw: RawKeys) -> Found:
         # One wrong value makes this one accuse its neighbours too; unknown keys have been named above.
         if error.validator != "unevaluatedProperties":
             yield from _explained(error)
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    # Importing the package that carries the schema would import its command line too.
-    package = find_spec("check_jsonschema")
-    assert package is not None
-    assert package.origin is not None
-    file = Path(package.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
-    return dict(json.loads(file.read_text()))
 
 
 def _properties(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,6 +96,7 @@ class Origins:
             yield self._plain((section,), SECTIONS[section])
         for section, names in (("builds", draft.builds), ("variables", draft.variables)):
             yield from (self._plain((section, name), SECTIONS[section]) for name in names)
+        yield from self._secrets()
         for server in draft.infra.values():
             yield self._kinded(("infra", server.name), server, server.layers, naming.INFRA)
         for service in draft.services.values():
@@ -107,6 +108,13 @@ class Origins:
     def _plain(self, at: Keys, model: type[BaseModel]) -> Table:
         defaults = _defaults(model, f"default of [{at[0]}]")
         return Table(at, layers_of(self._loaded.data, at), defaults)
+
+    def _secrets(self) -> Iterator[Table]:
+        first = ("secrets", naming.DEFAULTS)
+        yield self._plain(first, SECTIONS["secrets"])
+        for name in self._loaded.draft.secrets:
+            layers = layers_of(self._loaded.data, first, ("secrets", name))
+            yield Table(("secrets", name), layers, _defaults(SECTIONS["secrets"], "default of [secrets.NAME]"))
 
     def _environment_defaults(self) -> Table:
         at = ("environments", naming.DEFAULTS)

@@ -97,4 +97,5 @@ def _server(spec: Spec, infra: InfraSpec, target: str, peers: Mapping[str, Serve
         is_provisioned=table.provision or not is_external,
     )
     # The programs that talk to a managed server are those of the image that would have been started.
-    return replace(server, client=INFRA[infra.kind].draft(server).image.reference) if is_external else server
+    programs = INFRA[infra.kind].draft(server).image.reference
+    return replace(server, programs=programs, client=programs if is_external else "")

@@ -23,13 +23,8 @@ from envmgr.model.stack import (
 )
 from envmgr.resolve.reload import reloading
 from envmgr.resolve.variables import Supply, supply
-from envmgr.spec.schema import (
-    CommonTable,
-    EnvironmentSpec,
-    ServiceSpec,
-    Spec,
-    memory_bytes,
-)
+from envmgr.spec.schema import CommonTable, EnvironmentSpec, ServiceSpec, Spec
+from envmgr.spec.values import memory_bytes
 
 
 def resources(table: CommonTable, defaults: Resources) -> Resources:

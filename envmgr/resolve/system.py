@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from envmgr import naming
 from envmgr.catalog.kind import Binding, Draft, Overseer, Server, Site
 from envmgr.catalog.registry import INFRA
 from envmgr.errors import SpecError
-from envmgr.model.stack import Grant, Needed, Network, Service, Stack, System, Volume
+from envmgr.model.needed import Needed
+from envmgr.model.recipe import Recipe
+from envmgr.model.stack import Grant, Network, Service, Stack, System, Volume
 from envmgr.resolve.checks import check
 from envmgr.resolve.servers import base_servers, draft_servers, infra_service
 from envmgr.resolve.site import Drafted, drafted, site, site_within
+from envmgr.resolve.strictness import base_refuses_weak, refuses_weak
 from envmgr.resolve.subnets import Block, allocate
-from envmgr.resolve.trials import sweeps, trials
+from envmgr.resolve.trials import sweeps
 from envmgr.resolve.variables import declared
-from envmgr.spec.recipes import Recipe
 from envmgr.spec.schema import EnvironmentSpec, Spec
 
 
@@ -34,10 +35,7 @@ def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
     return System(
         project=spec.project.name,
         base=_base(spec, blocks[naming.INFRA], site(spec, environments)),
-        environments=tuple(
-            replace(_environment(spec, one, blocks[one.spec.name]), trials=trials(one, environments))
-            for one in environments
-        ),
+        environments=tuple(_environment(spec, one, blocks[one.spec.name]) for one in environments),
         substitutes={r.replaces: r.image for r in recipes.values() if r.replaces},
     )
 
@@ -58,6 +56,7 @@ def _base(spec: Spec, block: Block, seen: Site) -> Stack:
         sweeps=sweeps(servers, [environment.prefix for environment in spec.environments.values()]),
         is_protected=any(e.table.protected for e in spec.environments.values()),
         is_base=True,
+        refuses_weak=base_refuses_weak(spec),
     )
 
 
@@ -92,6 +91,7 @@ def _environment(spec: Spec, application: Drafted, block: Block) -> Stack:
         grants=(*(grant for binding in bindings for grant in binding.grants), *_grants(drafts)),
         prefix=environment.prefix,
         is_protected=environment.table.protected,
+        refuses_weak=refuses_weak(spec, environment),
     )
 
 

@@ -9,11 +9,17 @@ from envmgr.catalog.kind import Client, Provable, Server, Sweeping
 from envmgr.catalog.registry import INFRA
 from envmgr.model.proof import Trial
 from envmgr.model.stack import Command
-from envmgr.resolve.site import Drafted
+from envmgr.resolve.site import Drafted, drafted
+from envmgr.spec.schema import Spec
 
 
-def trials(one: Drafted, environments: Iterable[Drafted]) -> tuple[Trial, ...]:
-    """Return what an environment has to try in each server of the base that it owns something in."""
+def trials(spec: Spec) -> dict[str, tuple[Trial, ...]]:
+    """Return what each environment has to try in the servers of the base in which it owns something."""
+    environments = [drafted(spec, environment) for environment in spec.environments.values()]
+    return {one.spec.name: _trials(one, environments) for one in environments}
+
+
+def _trials(one: Drafted, environments: Iterable[Drafted]) -> tuple[Trial, ...]:
     others = [other for other in environments if other is not one]
     found = (_trial(name, one, others) for name in one.bindings if _is_shared(one, name))
     return (*found, *(_managed(name, one) for name, server in one.servers.items() if _is_managed(one, name, server)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from envmgr.catalog.kind import Binding
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, Template
-from envmgr.model.stack import Needed, Origin, SecretMount
+from envmgr.model.stack import SecretMount
 from envmgr.spec.schema import EnvironmentSpec, ServiceSpec, Spec, VariableTable
 
 
@@ -40,14 +41,22 @@ def declared(spec: Spec, environment: EnvironmentSpec) -> tuple[Needed, ...]:
             file=table.file or "",
             place=f"variables.{name}",
         )
-        for name, table in spec.variables.items()
+        for name, table in _tables(spec)
     )
+
+
+def _tables(spec: Spec) -> Iterator[tuple[str, VariableTable]]:
+    """Yield every variable, the previous value of one that is rotated with an overlap among them."""
+    for name, table in spec.variables.items():
+        yield name, table
+        if table.previous is not None:
+            yield table.previous, VariableTable(secret=True, services=table.services)
 
 
 def supply(spec: Spec, environment: EnvironmentSpec, service: ServiceSpec, bindings: Iterable[Binding]) -> Supply:
     """Return what one service gets."""
     bindings = tuple(bindings)
-    mine = {name: table for name, table in spec.variables.items() if goes_to(table, service.name)}
+    mine = {name: table for name, table in _tables(spec) if goes_to(table, service.name)}
     secrets = [mount for binding in bindings for mount in binding.secrets]
     secrets += [
         SecretMount(name, (SecretRef(name, environment.name),), t.mount or "") for name, t in mine.items() if t.secret

@@ -55,7 +55,7 @@ def _told(folder: Path, stack: Stack, what: str) -> Iterator[None]:
 def _write_all(
     folder: Path, stack: Stack, contents: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]
 ) -> dict[str, str]:
-    key = _key(folder / layout.RUNTIME / stack.target, makes=True)
+    key = key_of(folder / layout.RUNTIME / stack.target, makes=True)
     revisions = {}
     for service in stack.services:
         variables, files = contents[service.name]
@@ -72,7 +72,7 @@ def revisions(folder: Path, stack: Stack, plain: Mapping[str, str], vault: Vault
     """
     contents = {service.name: _contents(service, plain, vault) for service in stack.services}
     with _told(folder, stack, "read"):
-        key = _key(folder / layout.RUNTIME / stack.target, makes=False)
+        key = key_of(folder / layout.RUNTIME / stack.target, makes=False)
     return {name: _revision(key, variables, files) for name, (variables, files) in contents.items()}
 
 
@@ -100,14 +100,14 @@ def _check_line(service: Service, name: str, value: str) -> None:
         raise SpecError(f"{name} of {service.name} is longer than 60 KiB", state="Nothing was written.")
 
 
-def _key(folder: Path, *, makes: bool) -> bytes:
+def key_of(folder: Path, *, makes: bool) -> bytes:
     """Return the host's own key for revisions: with it, a revision in a container's environment tells nothing."""
     path = folder / _KEY
     with suppress(FileNotFoundError):
         return path.read_bytes()
     key = secrets.token_bytes(32)
     if makes:
-        _private_folder(folder)
+        private_folder(folder)
         write_atomic(path, key, 0o600)
     return key
 
@@ -118,16 +118,17 @@ def _revision(key: bytes, variables: Mapping[str, str], files: Mapping[str, str]
         name: [str(name in files), files.get(name, ""), str(name in variables), variables.get(name, "")]
         for name in {*files, *variables}
     }
-    return naming.revision({name: _digest(key, name, *values) for name, values in parts.items()})
+    return naming.revision({name: digest(key, name, *values) for name, values in parts.items()})
 
 
-def _digest(key: bytes, *parts: str) -> str:
+def digest(key: bytes, *parts: str) -> str:
+    """Return what tells two values apart and nothing else."""
     return hmac.new(key, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def _write_env(folder: Path, stack: Stack, service: Service, variables: Mapping[str, str]) -> None:
     path = folder / layout.env_file(stack.target, service.name)
-    _private_folder(path.parent)
+    private_folder(path.parent)
     text = "".join(f"{name}={value}\n" for name, value in sorted(variables.items()))
     write_atomic(path, text.encode(), 0o600)
 
@@ -138,11 +139,11 @@ def _write_secrets(folder: Path, stack: Stack, service: Service, files: Mapping[
     uid = int(service.user.split(":")[0]) if is_root else None
     for name, text in files.items():
         path = folder / layout.secret_file(stack.target, service.name, name)
-        _private_folder(path.parent)
+        private_folder(path.parent)
         write_atomic(path, text.encode(), 0o400 if is_root else 0o444, uid=uid)
 
 
-def _private_folder(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
     """Make a folder and what is above it, up to `.envmgr`, for the operator alone."""
     root = next(parent for parent in (folder, *folder.parents) if parent.name == layout.RUNTIME)
     folder.mkdir(parents=True, exist_ok=True)

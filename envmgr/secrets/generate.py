@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
-from envmgr.model.stack import Needed
+from envmgr.model.needed import Needed
 
 _BYTES = 32
 """256 bits: guessing is hopeless whatever the server's hash is."""

@@ -6,11 +6,12 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 from urllib.parse import quote
 
+from envmgr.model.needed import Needed
 from envmgr.model.secret import SecretRef, SecretValue, SignedToken, Template
 
 _HEADER = b'{"alg":"HS256","typ":"JWT"}'
@@ -30,9 +31,10 @@ class Vault:
         """Return the texts of several templates."""
         return {name: self.fill(template) for name, template in templates.items()}
 
-    def all(self) -> tuple[SecretValue, ...]:
-        """Return every value, for those who must not show one."""
-        return tuple(value for values in self.values.values() for value in values.values())
+    def secrets(self, needed: Iterable[Needed]) -> tuple[SecretValue, ...]:
+        """Return the values that are secret, for those who must not show one; a login's name is none."""
+        known = (self.values.get(need.scope, {}).get(need.name) for need in needed if need.is_secret)
+        return tuple(value for value in known if value)
 
     def with_target(self, target: str, values: Mapping[str, str]) -> Vault:
         """Return a vault that knows one target more."""
@@ -46,7 +48,7 @@ class Vault:
                 return self._encoded(part)
             case SignedToken():
                 key = self._encoded(part.key)
-                return _signed(part.claims, key) if key else ""
+                return _signed(self.fill(part.claims), key) if key else ""
             case _:
                 assert_never(part)
 

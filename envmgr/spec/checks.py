@@ -9,8 +9,9 @@ from envmgr.naming import INFRA
 from envmgr.spec.cycles import cycles
 from envmgr.spec.draft import Draft, Drafted, EnvironmentDraft
 from envmgr.spec.places import Finding, Keys, dotted
-from envmgr.spec.schema import CommonTable, InfraTable, Mode, ServiceTable, VariableTable, memory_bytes
+from envmgr.spec.schema import CommonTable, InfraTable, Mode, ServiceTable, VariableTable
 from envmgr.spec.suggest import did_you_mean
+from envmgr.spec.values import memory_bytes
 
 RESERVED = {"ENVIRONMENT", "ENV_PREFIX", "DEBUG", "LOG_LEVEL", "WEB_CONCURRENCY"}
 _RESERVED_PREFIX = "ENVMGR_"
@@ -179,11 +180,24 @@ def _origins(draft: Draft) -> Iterator[Finding]:
                 yield Finding((*place, key), f'"{key}" is for a secret', "add secret = true")
         if table.file is not None and table.generate:
             yield Finding((*place, "generate"), "its value is that of the file", "leave out one of both")
+        if table.previous is not None:
+            yield from _previous(draft, name, table)
         if table.default is not None and table.secret:
             message = "a secret has no default: secrets do not belong in this file"
             yield Finding((*place, "default"), message, f"write {name} in .env.ENVIRONMENT")
         elif table.default is not None and table.generate:
             yield Finding((*place, "default"), "a generated variable has no default")
+
+
+def _previous(draft: Draft, name: str, table: VariableTable) -> Iterator[Finding]:
+    """Check the second name of a value that is rotated with an overlap."""
+    place: Keys = ("variables", name, "previous")
+    if not table.generate:
+        yield Finding(place, "only a generated secret is rotated", "add generate = true, or leave it out")
+    if table.previous in draft.variables:
+        yield Finding(place, f"{table.previous} is declared already", "choose another name, or leave the other out")
+    if any(other != name and one.previous == table.previous for other, one in draft.variables.items()):
+        yield Finding(place, f"{table.previous} is the previous value of another variable too")
 
 
 def _set_twice(draft: Draft) -> Iterator[Finding]:

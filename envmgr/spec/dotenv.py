@@ -1,4 +1,4 @@
-"""The operator's `.env` files: read with the place of each value, matched with what is needed, added to.
+"""The operator's `.env` files: read with the place of each value, matched with what is needed.
 
 Values are never interpolated and never appear in a message.
 """
@@ -14,15 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envmgr.errors import Problem, SpecError
-from envmgr.files import write_atomic
-from envmgr.model.stack import Needed, Origin
-from envmgr.naming import VARIABLE
+from envmgr.model.needed import Needed, Origin
 from envmgr.spec.suggest import did_you_mean
 
 _LIMIT = 60 * 1024
 """Compose reads no env file with a line above 64 KiB."""
-_BARE = re.compile(r"[A-Za-z0-9_./:@%+,~=-]*")
-"""Values that need no quotes: for python-dotenv, for a shell, and for whoever reads the file."""
 _BREAKS = re.compile(r"[\r\n\0]")
 
 
@@ -60,14 +56,21 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class EnvEntry:
+    """One statement of a file."""
+
     key: str
     value: EnvValue
+    start: int = 0
+    """Where it begins in the file's text."""
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    entries: tuple[_Entry, ...] = ()
+class EnvFile:
+    """One file, read."""
+
+    entries: tuple[EnvEntry, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -99,63 +102,47 @@ def collect(needed: Iterable[Needed], values: EnvValues, shell: Mapping[str, str
     """Match what is needed with what is there: the files, then the shell where the spec allows it, then defaults."""
     needed = tuple(needed)
     found = {need.name: _value(need, values, shell) for need in needed}
-    refused = [_refused(need, values) for need in needed if _cannot_pass(found[need.name] or "")]
+    refused = [_refused(need, values) for need in needed if cannot_pass(found[need.name] or "")]
     absent = [need for need in needed if found[need.name] is None]
     missing = [_missing(need, values) for need in absent if need.origin is Origin.OPERATOR and need.is_required]
     return Collected(
-        values={name: value for name, value in found.items() if value is not None and not _cannot_pass(value)},
+        values={name: value for name, value in found.items() if value is not None and not cannot_pass(value)},
         missing_required=tuple(dict.fromkeys((*refused, *missing))),
         to_generate=tuple(need for need in absent if need.origin is Origin.GENERATED),
         unused=tuple(_unused(needed, values)),
     )
 
 
-def append_env(path: Path, values: Mapping[str, str], comment: str) -> None:
-    """Add values under a comment at the end of a file, or make it; what stands there stays as it is.
-
-    Raises:
-        SpecError: a value cannot stand on one line, the file is not readable text, or it cannot be written.
-    """
-    if not values:
-        return
-    _check_lines(path, values)
-    # A link is the operator's own arrangement: the file behind it is replaced, not the link.
-    path = path.resolve()
-    try:
-        old = path.read_bytes() if path.exists() else b""
-        new = _extended(old, values, comment)
-        _check_read_back(path, new, values)
-        write_atomic(path, new, mode=0o600, uid=_owner(path))
-    except OSError as error:
-        raise SpecError(f"{path} cannot be written: {error.strerror}", state="No value was kept.") from error
-
-
-def _read(path: Path, secrets: Collection[str] | None) -> _File:
+def _read(path: Path, secrets: Collection[str] | None) -> EnvFile:
     try:
         with path.open("rb") as stream:
             data, mode = stream.read(), stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
     except FileNotFoundError:
         if path.is_symlink():
-            return _File(problems=(Problem("is a link to a file that does not exist", file=str(path)),))
-        return _File()
+            return EnvFile(problems=(Problem("is a link to a file that does not exist", file=str(path)),))
+        return EnvFile()
     except OSError as error:
-        return _File(problems=(Problem(f"cannot be read: {error.strerror}", file=str(path)),))
+        return EnvFile(problems=(Problem(f"cannot be read: {error.strerror}", file=str(path)),))
     try:
-        file = _parse(data, str(path))
+        file = parse(data, str(path))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return _File(
+        return EnvFile(
             problems=(Problem("expected UTF-8 text: save the file in that encoding", file=str(path), line=line),)
         )
     warnings = (*_duplicates(file.entries), *_exposed(path, mode, file.entries, secrets))
-    return _File(file.entries, file.problems, warnings)
+    return EnvFile(file.entries, file.problems, warnings)
 
 
-def _parse(data: bytes, file: str) -> _File:
+def parse(data: bytes, file: str) -> EnvFile:
+    """Read a file's bytes.
+
+    Raises: `UnicodeDecodeError`.
+    """
     from dotenv.parser import parse_stream
 
     text = data.decode("utf-8-sig").replace("\r\n", "\n")
-    entries: list[_Entry] = []
+    entries: list[EnvEntry] = []
     problems: list[Problem] = []
     position = 0
     for binding in parse_stream(io.StringIO(text, newline="")):
@@ -169,11 +156,11 @@ def _parse(data: bytes, file: str) -> _File:
                 Problem("expected NAME=value, with matching quotes when there are some", file=file, line=line)
             )
         elif binding.key is not None and binding.value is not None:
-            entries.append(_Entry(binding.key, EnvValue(binding.value, file, line)))
-    return _File(tuple(entries), tuple(problems))
+            entries.append(EnvEntry(binding.key, EnvValue(binding.value, file, line), start, position))
+    return EnvFile(tuple(entries), tuple(problems))
 
 
-def _duplicates(entries: Iterable[_Entry]) -> Iterator[str]:
+def _duplicates(entries: Iterable[EnvEntry]) -> Iterator[str]:
     seen: dict[str, EnvValue] = {}
     for entry in entries:
         earlier = seen.get(entry.key)
@@ -184,7 +171,7 @@ def _duplicates(entries: Iterable[_Entry]) -> Iterator[str]:
         seen[entry.key] = entry.value
 
 
-def _exposed(path: Path, mode: int, entries: Iterable[_Entry], secrets: Collection[str] | None) -> Iterator[str]:
+def _exposed(path: Path, mode: int, entries: Iterable[EnvEntry], secrets: Collection[str] | None) -> Iterator[str]:
     is_secret = any(entry.value.value and (secrets is None or entry.key in secrets) for entry in entries)
     if is_secret and mode & 0o077:
         yield f"{path} can be read by other users of this host: chmod 600 {path}"
@@ -202,7 +189,7 @@ def _value(need: Needed, values: EnvValues, shell: Mapping[str, str]) -> str | N
     return next((value for value in candidates if counts(need, value)), None)
 
 
-def _cannot_pass(value: str) -> str:
+def cannot_pass(value: str) -> str:
     """Return why a value cannot reach a container, or nothing."""
     if _BREAKS.search(value):
         return "holds a line break or NUL, which no env file can carry"
@@ -217,7 +204,7 @@ def _refused(need: Needed, values: EnvValues) -> Problem:
     entry = values.values.get(need.name)
     value = _value(need, values, {})
     if entry and value == entry.value:
-        return Problem(f"{need.name} {_cannot_pass(entry.value)}", need.place, entry.file, entry.line)
+        return Problem(f"{need.name} {cannot_pass(entry.value)}", need.place, entry.file, entry.line)
     return Problem(f"{need.name}, which the shell sets, cannot be passed on", need.place)
 
 
@@ -237,44 +224,3 @@ def _unused(needed: tuple[Needed, ...], values: EnvValues) -> Iterator[Problem]:
         if key not in names:
             hint = did_you_mean(key, unset) or f"declare it as [variables.{key}], or remove it"
             yield Problem("nothing uses it", key, entry.file, entry.line, hint=hint)
-
-
-def _check_lines(path: Path, values: Mapping[str, str]) -> None:
-    reasons = {name: _cannot_pass(value) for name, value in values.items()}
-    reasons |= {name: "is no name of a variable" for name in values if not VARIABLE.fullmatch(name)}
-    problems = tuple(Problem(f"{name} {reason}", file=str(path)) for name, reason in reasons.items() if reason)
-    if problems:
-        raise SpecError(f"{path} cannot hold these values", problems, state="No value was kept.")
-
-
-def _extended(old: bytes, values: Mapping[str, str], comment: str) -> bytes:
-    lines = [f"# {line}" for line in comment.splitlines()]
-    lines += [f"{name}={_quoted(value)}" for name, value in values.items()]
-    gap = b"" if not old or old.endswith(b"\n") else b"\n"
-    return old + gap + "".join(f"{line}\n" for line in lines).encode()
-
-
-def _owner(path: Path) -> int | None:
-    """Keep a file its owner's; one made under sudo belongs to whom the project belongs to."""
-    if path.exists():
-        return path.stat().st_uid
-    return path.parent.stat().st_uid if os.geteuid() == 0 else None
-
-
-def _quoted(value: str) -> str:
-    if _BARE.fullmatch(value):
-        return value
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def _check_read_back(path: Path, data: bytes, values: Mapping[str, str]) -> None:
-    """Refuse when a quote left open above would swallow the new lines."""
-    try:
-        entries = _parse(data, str(path)).entries
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path} is not UTF-8 text", state="No value was kept.") from error
-    read = {entry.key: entry.value.value for entry in entries}
-    if any(read.get(name) != value for name, value in values.items()):
-        message = f"{path} has a line that would swallow what is added below it"
-        raise SpecError(message, state="No value was kept.", help="look for a quote that is not closed")

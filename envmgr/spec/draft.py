@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -25,6 +25,7 @@ from envmgr.spec.schema import (
     Spec,
     VariableTable,
 )
+from envmgr.spec.secret_tables import SecretsTable
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -80,6 +81,8 @@ class Draft:
     services: Mapping[str, Drafted[ServiceTable]]
     """Before any environment's overrides."""
     environments: tuple[EnvironmentDraft, ...]
+    secrets: Mapping[str, SecretsTable] = field(default_factory=dict)
+    """By target, `[secrets.defaults]` applied."""
 
     @property
     def applications(self) -> tuple[Mapping[str, Drafted[ServiceTable]], ...]:
@@ -105,6 +108,7 @@ def spec_of(draft: Draft) -> Spec:
         variables=draft.variables,
         infra={name: _infra(infra) for name, infra in draft.infra.items()},
         environments={environment.name: _environment(environment) for environment in draft.environments},
+        secrets=draft.secrets,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from envmgr.spec.definitions import Definitions, JsonSchema
 from envmgr.spec.kinds import KindOptions
 from envmgr.spec.schema import EnvironmentTable
+from envmgr.spec.secret_tables import CommandTable, KeyValueTable
 from envmgr.spec.vocabulary import SECTIONS, SINGLE
 
 _KINDED = ("infra", "services")
@@ -24,7 +25,7 @@ def json_schema(kinds: KindOptions) -> JsonSchema:
     by_section: dict[str, Kinds] = {"infra": kinds.infra, "services": kinds.services}
     models = (*SECTIONS.values(), *kinds.infra.values(), *kinds.services.values())
     known = Definitions(models)
-    tables: JsonSchema = {name: known.of(SECTIONS[name]) for name in ("builds", "variables")}
+    tables: JsonSchema = {name: known.of(SECTIONS[name]) for name in ("builds", "variables", "secrets")}
     for section in _KINDED:
         tables |= _tables_by_kind(section, by_section[section], known)
     tables["environments"] = _environment(known)
@@ -35,7 +36,16 @@ def json_schema(kinds: KindOptions) -> JsonSchema:
         "properties": {name: _section(name, by_section.get(name, {}), known) for name in SECTIONS},
         "required": ["project", "environments"],
         "additionalProperties": False,
-        "definitions": dict(sorted((tables | known.nested()).items())),
+        "definitions": dict(sorted((tables | _layered(known.nested())).items())),
+    }
+
+
+def _layered(nested: Mapping[str, JsonSchema]) -> JsonSchema:
+    """Require nothing of the tables below `[secrets]`: what one lacks may stand in that of the defaults."""
+    names = {CommandTable.__name__, KeyValueTable.__name__}
+    return {
+        name: {key: one for key, one in table.items() if key != "required" or name not in names}
+        for name, table in nested.items()
     }
 
 

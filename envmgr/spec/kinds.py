@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from envmgr.spec.locate import Locator
 from envmgr.spec.places import Finding
 from envmgr.spec.schema import Spec
 from envmgr.spec.sections import Sections
+from envmgr.spec.text import read
 from envmgr.spec.validate import Validator
 from envmgr.spec.vocabulary import Vocabulary
 
@@ -31,14 +32,14 @@ class LoadedSpec:
     """As written."""
 
 
-def load(path: Path, kinds: KindOptions) -> LoadedSpec:
-    """Read, validate and check a spec.
+def load(path: Path, kinds: KindOptions, text: str | None = None) -> LoadedSpec:
+    """Read, validate and check a spec; `text` when the file has been read already.
 
     Raises:
         SpecError: with all problems of the file, in order of line.
     """
     file = str(path)
-    text = source.read(path)
+    text = read(path) if text is None else text
     data = source.parse(text, file)
     locator = Locator(file, text)
     draft, findings = _read(data, kinds, locator)

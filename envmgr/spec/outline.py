@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envmgr.errors import SpecError
 from envmgr.naming import DEFAULTS, INFRA
-from envmgr.spec.source import parse, read
+from envmgr.spec.source import parse
+from envmgr.spec.text import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,21 @@ def read_outline(path: Path) -> Outline:
     base = [server for server in _table(data, "infra") if any(found[server] == "shared" for found in modes.values())]
     application = tuple(_table(data, "services"))
     return Outline({INFRA: tuple(base), **{name: (*_own(modes[name]), *application) for name in environments}})
+
+
+def read_secret_names(path: Path, target: str) -> tuple[str, ...]:
+    """Return the names of secrets that the spec declares and that a target's `.env` file has; no value is kept."""
+    try:
+        data = parse(read(path), str(path))
+    except SpecError:
+        return ()
+    declared = [n for n, one in _table(data, "variables").items() if isinstance(one, dict) and one.get("secret")]
+    try:
+        lines = (path.parent / f".env.{target}").read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    written = [line.partition("=")[0].strip() for line in lines if "=" in line and not line.startswith("#")]
+    return tuple(dict.fromkeys((*(() if target == INFRA else declared), *written)))
 
 
 def _own(modes: Mapping[str, Any]) -> Iterator[str]:

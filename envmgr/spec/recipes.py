@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from envmgr import layout
 from envmgr.errors import SpecError
-from envmgr.spec.schema import Strict
+from envmgr.model.recipe import Recipe
+
+FILE = "recipes.toml"
 
 SHIPPED = "shipped"
 """In place of a folder: the recipes that come with envmgr."""
-
-
-class Recipe(Strict):
-    """One image, and the official one that it stands for."""
-
-    image: str
-    replaces: str | None = None
-    context: str | None = None
-    """Folder with a Dockerfile, beside `recipes.toml`."""
-    script: str | None = None
-    """Program that makes the image without an engine's help; gets the image's name."""
-    needs: tuple[str, ...] = ()
-    stand_in: str | None = None
-    """What really answers, where the image holds another program than the official one."""
 
 
 def recipes_folder(project_folder: Path, written: str) -> Path:
@@ -39,13 +24,18 @@ def read_recipes(folder: Path) -> dict[str, Recipe]:
 
     Raises: `SpecError` when the file is not what it should be.
     """
-    path = folder / "recipes.toml"
+    import tomllib
+
+    from envmgr.spec.recipe_table import Recipe as Table
+
+    path = folder / FILE
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: Recipe.model_validate(_tuples(table)) for name, table in tables.items()}
+        checked = {name: Table.model_validate(_tuples(table)) for name, table in tables.items()}
+        return {name: Recipe(**dict(table)) for name, table in checked.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+    except (OSError, ValueError) as error:  # what is no TOML, no UTF-8, or no recipe
         raise SpecError(f"{path} is not a list of image recipes: {error}") from error
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from envmgr.naming import DEFAULTS
+from envmgr.naming import DEFAULTS, INFRA
 from envmgr.spec.draft import Draft, Drafted, EnvironmentDraft
 from envmgr.spec.kinds import KindOptions
 from envmgr.spec.layers import Layer, Layers, get, has, layers_of
@@ -18,16 +18,15 @@ from envmgr.spec.schema import (
     EnvironmentTable,
     ImagesTable,
     InfraTable,
-    Name,
     NetworksTable,
     ProjectTable,
     ServiceTable,
-    Strict,
-    VariableName,
     VariableTable,
 )
+from envmgr.spec.secret_tables import SecretsTable
 from envmgr.spec.suggest import did_you_mean, listing
 from envmgr.spec.validate import Validator
+from envmgr.spec.values import Name, Strict, VariableName
 from envmgr.spec.vocabulary import SECTIONS, SINGLE, keys_of
 
 T = TypeVar("T", bound=BaseModel)
@@ -60,7 +59,29 @@ class Sections:
             infra=infra,
             services=services,
             environments=self._environments(services, infra),
+            secrets=self._secrets(),
         )
+
+    def _secrets(self) -> dict[str, SecretsTable]:
+        """Read where each target's secrets come from; a table of what is no target is reported."""
+        named = self._data.get("environments")
+        targets = (INFRA, *(name for name in (named if isinstance(named, dict) else ()) if name != DEFAULTS))
+        written = self._data.get("secrets")
+        for name in written if isinstance(written, dict) else ():
+            if name not in (*targets, DEFAULTS):
+                hint = did_you_mean(name, (*targets, DEFAULTS))
+                self.findings.append(
+                    Finding(("secrets", name), f'"{name}" is neither an environment nor {INFRA}', hint)
+                )
+        return {name: self._secrets_of(name) for name in targets}
+
+    def _secrets_of(self, name: str) -> SecretsTable:
+        layers = layers_of(self._data, ("secrets", DEFAULTS), ("secrets", name))
+        table = self._validate(SecretsTable, layers) or SecretsTable()
+        if table.source in ("command", "vault") and getattr(table, table.source) is None:
+            place = layers.origin(("source",))
+            self.findings.append(Finding(place, f"[secrets.{name}.{table.source}] is missing, which says how to ask"))
+        return table
 
     def _sections(self) -> None:
         for name, value in self._data.items():

@@ -1,4 +1,4 @@
-"""The bytes of `envmgr.toml` turned into plain values, or into one clear error; knows nothing of what keys mean."""
+"""The text of `envmgr.toml` turned into plain values, or into one clear error; knows nothing of what keys mean."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from envmgr.errors import Problem, SpecError
 from envmgr.spec.places import Finding, Keys
 
-_LIMIT = 1024 * 1024
 _DEPTH = 32
 """The spec needs seven levels; what nests deeper would only exhaust the stack of every later step."""
 _DOTS = 200
@@ -31,23 +29,6 @@ _REASONS = {
     "Expected newline or end of document after a statement": "expected the end of the line after this value",
     "Expected '=' after a key in a key/value pair": "expected [a.table] or key = value",
 }
-
-
-def read(path: Path) -> str:
-    """Return the text of the spec, without a byte order mark.
-
-    Raises:
-        SpecError: absent, not a readable file, too large, or not UTF-8.
-    """
-    data = _bytes(path)
-    if len(data) > _LIMIT:
-        raise SpecError(f"{path} is larger than 1 MiB, which no spec is", help="check --file")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        problem = Problem("expected UTF-8 text: save the file in that encoding", file=str(path), line=line)
-        raise SpecError(f"{path} is not UTF-8 text", (problem,)) from error
 
 
 def parse(text: str, file: str) -> dict[str, Any]:
@@ -76,19 +57,6 @@ def plain(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[Finding, ...]]:
     """Replace what no key of the spec takes (dates, nan, huge numbers, endless nesting) by None, and report it."""
     findings: list[Finding] = []
     return _plain(data, (), findings), tuple(findings)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(_LIMIT + 1)
-    except FileNotFoundError as error:
-        raise SpecError(f"{path} does not exist: run in the project's folder, or pass --file") from error
-    except IsADirectoryError as error:
-        raise SpecError(f"{path} is a folder: pass the file itself to --file") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SpecError(f"{path} cannot be read: {reason}") from error
 
 
 def _syntax(text: str, source: str, file: str) -> Problem:

@@ -18,6 +18,7 @@ from envmgr.spec.schema import (
     ServiceTable,
     VariableTable,
 )
+from envmgr.spec.secret_tables import SecretsTable
 from envmgr.spec.suggest import did_you_mean, listing
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -26,6 +27,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "images": ImagesTable,
     "builds": BuildTable,
     "variables": VariableTable,
+    "secrets": SecretsTable,
     "infra": InfraTable,
     "services": ServiceTable,
     "environments": EnvironmentTable,

@@ -11,9 +11,9 @@ MAKE_INCLUDE = "envmgr.mk"
 MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 """The names that make looks for, in its own order."""
 IGNORING: Mapping[str, tuple[str, ...]] = {
-    ".gitignore": (".env", ".env.*", "!.env.example", ".envmgr/"),
+    ".gitignore": (".env", ".env.*", "!.env.example", ".envmgr/", "secrets/*/"),
     ".dockerignore": (
-        *(".env", ".env.*", ".envmgr", "envmgr.*"),
+        *(".env", ".env.*", ".envmgr", "envmgr.*", "secrets/*/"),
         # Not all of the folder: it may hold files of the project's own that an image is made from.
         *("compose/docker-compose.*", "compose/config", "compose/.envmgr.json"),
     ),

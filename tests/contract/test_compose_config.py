@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from envmgr import layout
 from envmgr.operations.project import open_project
 from envmgr.render.files import render
+from tests.security.systems import documents, subsets, system_of
 
 pytestmark = pytest.mark.docker
 
@@ -88,3 +90,19 @@ def test_compose_takes_the_other_reference_systems(repository: Path, tmp_path: P
     for document in found:
         done = config(tmp_path, (document,))
         assert (document, done.returncode, done.stdout, done.stderr) == (document, 0, "", "")
+
+
+def test_compose_takes_every_subset_of_the_optional_services(tmp_path: Path):
+    """Each document that a choice leads to in prod or in the base, once."""
+    made: dict[str, Path] = {}
+    for chosen in subsets():
+        for one in documents(system_of(chosen, tmp_path), tmp_path):
+            if one.stack.target in ("infra", "prod") and one.text not in made:
+                path = tmp_path / str(len(made)) / layout.COMPOSE / "docker-compose.yml"
+                path.parent.mkdir(parents=True)
+                path.write_text(one.text)
+                made[one.text] = path
+    assert len(made) > 40
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda path: config(path.parent, (path.name,)), made.values()))
+    assert {(one.returncode, one.stdout, one.stderr) for one in done} == {(0, "", "")}

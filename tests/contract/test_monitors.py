@@ -6,6 +6,8 @@ import base64
 import http.client
 import json
 import os
+import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -18,7 +20,7 @@ from urllib.parse import urlencode
 import pytest
 
 from envmgr.catalog.grafana_dashboards import DASHBOARDS
-from tests.docker.conftest import Sandbox, docker, eventually, free_port, make_sandbox
+from tests.docker.conftest import ROOT, Sandbox, docker, eventually, free_port, make_sandbox
 
 pytestmark = pytest.mark.docker
 
@@ -395,6 +397,33 @@ def test_every_query_of_every_dashboard_is_one(site: Site):
         site.query(query.replace("$environment", ".*"))
     with pytest.raises(AssertionError, match="parse error"):
         site.query(queries[0].replace("(", ""))
+
+
+def test_a_monitor_that_would_refuse_its_new_configuration_keeps_the_old_one(site: Site):
+    wrong = {
+        "prometheus/prometheus.yml.j2": ("evaluation_interval:", "evaluation_intervall:"),
+        "prometheus/rules.yml.j2": ("groups:", "groupes:"),
+        "alertmanager/alertmanager.yml.j2": ("repeat_interval:", "repeat_intervall:"),
+    }
+    before = site.sandbox.identity("infra")
+    folder = site.sandbox.folder / "templates"
+    try:
+        for name, change in wrong.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text((ROOT / "templates" / name).read_text().replace(*change))
+        refused = site.sandbox.run("up", "infra")
+        for name, (_, word) in wrong.items():
+            (folder / name).write_text("# another comment\n" + (ROOT / "templates" / name).read_text())
+            target = f"/etc/{name.removesuffix('.j2')}"
+            assert re.search(rf"{target} of \w+ in infra: .*field {word[:-1]} not found", refused.err), refused.err
+        assert refused.code == 3
+        assert site.sandbox.identity("infra") == before
+        site.sandbox.ok("up", "infra")
+        changed = {name for name, one in site.sandbox.identity("infra").items() if before[name] != one}
+        assert changed == {f"{site.sandbox.name}-infra-{name}-1" for name in ("prometheus", "alertmanager")}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        site.sandbox.ok("up", "infra")
 
 
 # ---- what each login may see

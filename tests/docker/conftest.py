@@ -18,6 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
+
+from envmgr import naming
+from envmgr.resolve.subnets import allocate
+from envmgr.spec.schema import NetworksTable
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = Path(__file__).parent / "fixture"
@@ -155,7 +160,14 @@ def make_sandbox(folder: Path) -> Sandbox:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "images").symlink_to(ROOT / "images")
     (folder / "fixture").symlink_to(FIXTURE)
-    return Sandbox(folder, f"t{random.randrange(16**6):06x}")
+    return Sandbox(folder, _free_name())
+
+
+def _free_name() -> str:
+    """Return a name whose targets have networks of their own: derived from names, one in some thousands has not."""
+    targets = dict.fromkeys((naming.INFRA, "dev", "stage", "prod", "demo", "curl"))
+    names = iter(lambda: f"t{random.randrange(16**6):06x}", "")
+    return next(name for name in names if not allocate(name, NetworksTable().range, targets)[1])
 
 
 @pytest.fixture
@@ -234,6 +246,12 @@ class Chatbot:
     def url(self, environment: str, path: str = "") -> str:
         """Return a URL of an environment's application."""
         return self.at(8000 + ("dev", "stage", "prod").index(environment), path)
+
+    def rendered(self) -> dict[str, dict]:
+        """Return every service of the rendered documents, by the name of its container."""
+        found = [yaml.safe_load(path.read_text()) for path in (self.sandbox.folder / "compose").glob("*.yml")]
+        whole = [one for one in found if all("user" in body for body in one["services"].values())]
+        return {f"{one['name']}-{key}-1": body for one in whole for key, body in one["services"].items()}
 
     def flower(self, environment: str, path: str = "") -> str:
         """Return a URL of an environment's Flower."""

@@ -12,7 +12,7 @@ from tests.docker.conftest import docker, eventually
 
 POSTGRES, REDIS = "envmgr-recipes/postgres:17", "envmgr-recipes/redis:8.0"
 MINIO = "envmgr-recipes/minio:RELEASE.2026-09-16T00-00-00Z"
-MANAGER, GUEST = "manager-p@ss/1", "guest-p@ss/1"
+MANAGER, GUEST = "Vq7@tz/0wXb9Rm-e", "Lw4@Tc/6nHd1Kg-u"
 """Passwords of whoever may create what an environment owns, and of whoever may only use what he was given."""
 
 # The manager of a rented server is no superuser.

@@ -148,10 +148,21 @@ def test_a_tag_that_moves_is_noticed_and_followed_only_when_asked(
         sandbox.ok("up", "dev")
         assert running(sandbox) == (second, f"{registry.image}@{after}")
 
+        registry.forget()
+        sandbox.ok("images", "pull")  # by its digest alone
+        saved = sandbox.ok("images", "save", "images.tar")
+        assert "an archive carries no digests" in saved.err
         docker("rm", "-f", registry.container)
         unheard = sandbox.run("lock", "--check")
         assert unheard.code == 4
         assert "could not be asked of its registry" in unheard.err
+
+        sandbox.ok("down", "dev")
+        registry.forget()
+        sandbox.ok("images", "load", "images.tar")
+        (sandbox.folder / "envmgr.lock").unlink()
+        sandbox.ok("up", "dev")
+        assert running(sandbox) == (second, registry.image)
     finally:
         sandbox.remove()
 

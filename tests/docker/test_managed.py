@@ -172,7 +172,7 @@ def test_what_is_destroyed_goes_from_managed_servers_and_nothing_of_others(
     assert refused.code == 2
     assert managed.owned(prefix) == owned
     shown = sandbox.ok("destroy", "prod", "--protected", "--yes")
-    for title in (f"PostgreSQL database {prefix}chat", f"Redis user {prefix}app with its keys {prefix}*"):
+    for title in (f"PostgreSQL database {prefix}chat", f"Redis keys {prefix}*"):
         assert title in shown.out + shown.err
     assert managed.owned(prefix) == []
     assert running(sandbox) == set()
@@ -208,9 +208,10 @@ def spoil(sandbox: Sandbox, managed: Managed, server: str, fault: str, login: st
     file = sandbox.folder / ".env.prod"
     name, _, _ = next(line for line in file.read_text().splitlines() if line.startswith(server.upper())).partition("=")
     others = [line for line in file.read_text().splitlines() if not line.startswith(server.upper())]
-    file.write_text("\n".join((*others, f"{name}={GUEST if fault == 'not permitted' else 'no'}", "")))
+    file.write_text("\n".join((*others, f"{name}={GUEST if fault == 'not permitted' else WRONG}", "")))
 
 
+WRONG = "Xw3-9kTzVb0_qRm7Lp"
 SAYS = {
     ("postgres", "wrong password"): "password authentication failed",
     ("postgres", "not permitted"): "permission denied to create role",

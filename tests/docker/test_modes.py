@@ -41,7 +41,7 @@ def test_an_environment_has_a_server_for_itself(sandbox: Sandbox) -> None:
     assert f"{sandbox.name}-dev-data" in shared["NetworkSettings"]["Networks"]
     assert f"{sandbox.name}-prod-data" not in shared["NetworkSettings"]["Networks"]
     probes = {(p["target"], p["service"], p["what"]): p for p in sandbox.ok("health", "prod", "--json").json["probes"]}
-    assert probes["prod", "redis", "Redis user prod_app with its keys prod_*"]["is_good"]
+    assert probes["prod", "redis", "Redis keys prod_*"]["is_good"]
     assert sandbox.ok("up", "dev", "prod", "--json").json["changed"] == 0
 
 

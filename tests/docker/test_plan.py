@@ -199,7 +199,8 @@ def test_what_was_changed_by_hand_is_said_and_repaired(play: Sandbox, kind: str)
 
 def test_a_protected_environment_that_runs_is_cut_only_when_somebody_says_yes(sandbox: Sandbox):
     sandbox.write(SPEC.format(name=sandbox.name, port=free_port()).replace("log_level", "protected = true\nlog_level"))
-    (sandbox.folder / ".env.dev").write_text(VALUES)
+    (sandbox.folder / ".env.dev").write_text(VALUES.replace("first", "k3Vq-7Zt0_wXb9RmPf2a"))
+    (sandbox.folder / ".env.dev").chmod(0o600)
     sandbox.ok("up", "dev")
     before = sandbox.identity("dev")
     sandbox.edit('MARK = "one"', 'MARK = "two"')

@@ -69,7 +69,7 @@ curl -s -o /tmp/body -w '%{http_code}' -X "$1" --aws-sigv4 "aws:amz:$S3_REGION:s
 """
 ELASTICSEARCH = """\
 curl -s -o /tmp/body -w '%{http_code}' -X "$1" -H 'Content-Type: application/json' \
--u "$ELASTICSEARCH_USERNAME:$(cat "$ELASTICSEARCH_PASSWORD_FILE")" ${3:+-d "$3"} "$ELASTICSEARCH_URL$2"
+-u "$(cat "$ELASTICSEARCH_USERNAME_FILE"):$(cat "$ELASTICSEARCH_PASSWORD_FILE")" ${3:+-d "$3"} "$ELASTICSEARCH_URL$2"
 """
 SEND = """\
 import os, socket, sys
@@ -187,7 +187,7 @@ def test_a_collection_of_another_size_is_refused_with_what_to_do(stores: Stores)
 
 def test_what_is_destroyed_takes_nothing_of_the_other_with_it(stores: Stores):
     shown = stores.sandbox.ok("destroy", "dev", "--yes")
-    for title in ("Qdrant collections dev_*", "object storage dev-*", "Elasticsearch user dev_app"):
+    for title in ("Qdrant collections dev_*", "object storage dev-*", "Elasticsearch indices dev_*"):
         assert title in shown.out + shown.err
     assert stores.ask("prod", QDRANT, "GET", "/collections/prod_notes/points/1")[0] == 200
     assert stores.ask("prod", S3, "GET", "/prod-uploads/a") == (200, "prod")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.docker.conftest import ROOT, Chatbot, docker, eventually, free_port
+from tests.docker.inside import inside
 from tests.docker.load import Load
 
 pytestmark = pytest.mark.docker
@@ -237,6 +238,31 @@ def test_containers_run_confined_and_listen_on_loopback_only(chatbot: Chatbot) -
         assert not one["Config"]["User"].startswith(("0", "root")), name
         bound = [b["HostIp"] for ports in (host["PortBindings"] or {}).values() for b in ports]
         assert set(bound) <= {"127.0.0.1"}, name
+
+
+def test_from_inside_they_are_as_the_rendered_files_say(chatbot: Chatbot) -> None:
+    """Each has no capability and no way to one, a number as user, a root that refuses, and the limits of its file."""
+    running = {name: one for name, one in chatbot.sandbox.containers().items() if one["State"]["Running"]}
+    assert len(running) == len(chatbot.rendered()) - len(ENVIRONMENTS), "all but the three jobs run"
+    for name, one in running.items():
+        said = chatbot.rendered()[name]
+        found, host, limits = inside(name), one["HostConfig"], said["deploy"]["resources"]["limits"]
+        assert found.processes == {(said["user"].partition(":")[0], "0" * 16, "0" * 16, "1")}, name
+        assert found.writable == (), name
+        assert found.memory == host["Memory"] == int(limits["memory"].removesuffix("M")) * 1024**2, name
+        assert found.pids == host["PidsLimit"] == limits["pids"] == said["pids_limit"], name
+        assert found.cpus == host["NanoCpus"] / 1e9 == float(limits["cpus"]), name
+        assert one["State"].get("Health", {}).get("Status", "healthy") == "healthy", name
+
+
+def test_the_linter_finds_nothing_in_what_runs_and_exactly_a_breach_by_hand(chatbot: Chatbot) -> None:
+    sandbox = chatbot.sandbox
+    assert sandbox.ok("lint", "--json", "--fail-on", "info").json["findings"] == []
+    file = sandbox.folder / "breach.yml"
+    text = (sandbox.folder / "compose" / "docker-compose.app.dev.yml").read_text()
+    file.write_text(text.replace('    user: "10001:10001"\n', "", 1))
+    result = sandbox.run("lint", "breach.yml", "--json")
+    assert (result.code, [one["rule"] for one in result.json["findings"]]) == (9, ["EM-S04-user"])
 
 
 def test_infra_stays_while_an_environment_runs(chatbot: Chatbot) -> None:

@@ -120,9 +120,13 @@ class FakeEngine(World):
         answer = self.exec_handler(container, argv, variables)
         return timed_out(answer.output, timeout) if isinstance(answer, StillRunning) else answer
 
-    def run_alone(self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float) -> ExecResult:
+    def run_alone(
+        self, image: str, argv: tuple[str, ...], variables: Mapping[str, str], timeout: float, beside: str = ""
+    ) -> ExecResult:
         """Let the handler answer for an image that is there."""
         self.admit("run_alone", image, argv)
+        if beside and beside not in self.held:
+            raise EngineError(f"nothing can stand beside {beside[:12]}: it has gone", help="envmgr status")
         if image not in self.images:
             raise EngineError(f"no container can be made from {image}: No such image: {image}")
         answer = self.run_alone_handler(image, argv, variables)
@@ -234,6 +238,14 @@ class FakeEngine(World):
             one for one in self.images.values() if at and f"{name.rpartition(':')[0] or name}@{digest}" in one.digests
         )
         return self.images.get(reference) or next(held, None)
+
+    def tag_image(self, reference: str, name: str) -> None:
+        """Give an image one more name."""
+        self.admit("tag_image", reference, name)
+        found = self.image(reference)
+        if found is None:
+            raise EngineError(f"No such image: {reference}")
+        self.images[name] = found
 
     def registry_answers(self, reference: str, timeout: float) -> bool:
         """Tell whether a registry answers."""

@@ -31,6 +31,7 @@ _KEYS = {
         "sysctls",
     ),
     *("dns_opt", "depends_on", "healthcheck", "restart", "stop_signal", "stop_grace_period", "logging", "labels"),
+    "x-envmgr-lint",
 }
 """Nothing else: no build, container_name, privileged, devices, host namespaces, cgroup_parent, cap_add, links."""
 _ASKED_BY_A_NEIGHBOUR = {"nginx-exporter"}
@@ -76,10 +77,14 @@ def s04_user(document: Document) -> Iterator[str]:
 
 def s05_capabilities(document: Document) -> Iterator[str]:
     for name, service in _services(document):
-        if service.get("cap_drop") != ["ALL"]:
+        if set(service.get("cap_drop", ())) - {"NET_BIND_SERVICE"} != {"ALL"}:
             yield f"{name}: keeps capabilities"
         if any(port["target"] < 1024 for port in service.get("ports", ())):
             yield f"{name}: listens below 1024"
+        if any(int(port["published"]) < 1024 for port in service.get("ports", ())) != (
+            "NET_BIND_SERVICE" in service.get("cap_drop", ())
+        ):
+            yield f"{name}: the right to a privileged port"
 
 
 def s06_privileges(document: Document) -> Iterator[str]:

@@ -12,8 +12,13 @@ import yaml
 from ruamel.yaml import YAML
 
 from envmgr import layout
-from envmgr.operations.project import Project
+from envmgr.operations.lint import lint
+from envmgr.operations.project import Project, open_project
 from envmgr.render.document import document
+from envmgr.rules.document import Document as LintDocument
+from envmgr.rules.document import document as document_of
+from envmgr.rules.judge import judge
+from envmgr.rules.source import parse
 from tests.security.rules import RULES, raw_violations, violations
 from tests.security.systems import ENVIRONMENTS, Document, documents, subsets, system_of
 
@@ -44,6 +49,21 @@ def test_every_subset_holds_every_rule(every: Every):
     assert [wrong for wrong in found if wrong[2]] == []
 
 
+def test_the_linter_finds_nothing_in_any_subset(every: Every):
+    """Each document once; those of the largest choices together, as `envmgr lint` has them."""
+    once = {one.text: linted(one) for _, found in every for one in found}
+    assert len(once) > 100
+    results = [judge([one]) for one in once.values()]
+    results += [judge([linted(one) for one in found]) for _, found in every[-3:]]
+    assert [one for result in results for one in result.findings] == []
+    accepted = {(one.rule, one.path) for result in results for one in result.accepted}
+    assert accepted == {("EM-S11-healthcheck", "services.nginx-exporter.healthcheck")}
+
+
+def linted(one: Document) -> LintDocument:
+    return document_of(parse(one.text, one.path), (one.path,))
+
+
 def test_no_port_is_published_twice_across_environments(every: Every):
     for chosen, found in every:
         ports = [
@@ -72,6 +92,57 @@ def test_the_committed_documents_hold_every_rule(repository: Path):
     ]
     wrong = {path: violations(yaml.safe_load(text)) + raw_violations(text) for path, text in found.items()}
     assert {path: problems for path, problems in wrong.items() if problems} == {}
+
+
+def test_the_linter_finds_nothing_in_the_committed_documents(repository: Path):
+    result = lint((), repository / layout.SPEC)
+    assert len(result.files) == 5
+    assert (result.findings, result.accepted) == ((), ())
+
+
+EXAMPLES = sorted(
+    path.parent.name for path in (Path(__file__).parents[2] / "examples").glob("*/envmgr.toml") if path.is_file()
+)
+GOLDEN = sorted(path.parent.name for path in (Path(__file__).parents[1] / "golden").glob("*/expected"))
+
+
+@pytest.mark.parametrize("case", GOLDEN)
+def test_the_linter_finds_nothing_in_the_golden_documents(case: str):
+    folder = Path(__file__).parents[1] / "golden" / case / "expected"
+    assert lint(tuple(sorted(folder.glob("docker-compose.*.yml"))), folder / layout.SPEC).findings == ()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_linter_finds_nothing_in_what_the_examples_render(repository: Path, example: str):
+    folder = repository / "examples" / example
+    project = open_project(folder / layout.SPEC)
+    found = judge([linted(one) for one in documents(project.declared, folder)])
+    assert found.findings == ()
+
+
+def test_a_port_below_1024_drops_the_right_to_open_one(project_of: Callable[..., Project]):
+    project = project_of(SITE.format(port=80))
+    (infra, *_) = documents(project.system, project.folder)
+    assert infra.data["services"]["nginx"]["cap_drop"] == ["ALL", "NET_BIND_SERVICE"]
+    assert judge([linted(infra)]).findings == ()
+    project = project_of(SITE.format(port=8080))
+    assert documents(project.system, project.folder)[0].data["services"]["nginx"]["cap_drop"] == ["ALL"]
+
+
+def test_what_raw_keys_weaken_is_found_and_may_be_accepted(project_of: Callable[..., Project]):
+    raw = 'compose = {{ cap_add = ["CHOWN"]{more} }}'
+    for more, found in (
+        ("", {"EM-S05-cap-add"}),
+        (', "x-envmgr-lint" = { "EM-S05-cap-add" = "It gives files away." }', set()),
+    ):
+        project = project_of(f"{SITE.format(port=8080)}[services.app]\n{APP}\n{raw.format(more=more)}\n")
+        judged = judge([linted(one) for one in documents(project.system, project.folder)])
+        assert {one.rule for one in judged.findings} == found
+        assert {one.reason for one in judged.accepted} == (set() if found else {"It gives files away."})
+
+
+SITE = '[project]\nname = "shop"\n[infra.nginx]\nport = {port}\n[environments.dev]\nhosts = ["dev.localhost"]\n'
+APP = 'kind = "container"\nimage = "example/app:1.0"\ncontainer_port = 8000\nhealth_path = "/"\nroutes = ["/"]'
 
 
 def test_the_committed_substitutes_change_images_alone(repository: Path):

@@ -51,8 +51,8 @@ BASE = {
     *(f"{server}_ADMIN_PASSWORD" for server in SERVERS),
     *("GRAFANA_ADMIN_PASSWORD", "POSTGRES_EXPORTER_PASSWORD", "REDIS_EXPORTER_PASSWORD"),
 }
-EACH = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "MINIO_PASSWORD", "FLOWER_PASSWORD", *DECLARED}
-"""Qdrant's key of an environment is signed with the administrator's and kept nowhere."""
+EACH = {"POSTGRES_PASSWORD", "QDRANT_PASSWORD", "REDIS_PASSWORD", "MINIO_PASSWORD", "FLOWER_PASSWORD", *DECLARED}
+"""Qdrant's key of an environment is signed with the administrator's and kept nowhere; its serial number is."""
 
 
 def test_there_are_secrets_to_look_for(chatbot: Project, written: tuple[Path, Values]):

@@ -11,7 +11,7 @@ from envmgr.catalog.kind import Binding, Client, Defaults, Draft, Server
 from envmgr.errors import Problem
 from envmgr.model.stack import CommandProbe, Healthcheck, Image, Resources
 from envmgr.naming import INFRA
-from envmgr.spec.schema import Strict, VariableName
+from envmgr.spec.values import Strict, VariableName
 
 _MEGABYTE = 1024**2
 _PORT = 11211

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,28 +17,20 @@ from envmgr.catalog.kibana import Kibana
 from envmgr.catalog.kind import Binding, Client, Server
 from envmgr.catalog.logstash import Logstash
 from envmgr.catalog.registry import INFRA
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import (
-    Command,
-    CommandProbe,
-    ConfigMount,
-    HttpProbe,
-    Image,
-    Needed,
-    Origin,
-    Resources,
-    SecretMount,
-)
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, HttpProbe, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests import asked
 from tests.making import GIGABYTE
 
 ADMIN = SecretRef("ELASTICSEARCH_ADMIN_PASSWORD", "infra")
+LOGIN, PASSWORD = SecretRef("ELASTICSEARCH_LOGIN", "dev"), SecretRef("ELASTICSEARCH_PASSWORD", "dev")
 DEV = Client("dev", "dev_")
 VAULT = (
     Vault()
     .with_target("infra", {ADMIN.name: "admin-pw", "LOGSTASH_PASSWORD": "ls-pw", "KIBANA_PASSWORD": "kb-pw"})
-    .with_target("dev", {"ELASTICSEARCH_PASSWORD": 'app "pw"'})
+    .with_target("dev", {"ELASTICSEARCH_PASSWORD": 'app "pw"', "ELASTICSEARCH_LOGIN": "dev_app"})
 )
 
 
@@ -48,8 +41,8 @@ def server(kind: str = "elasticsearch", **fields: Any) -> Server:
     return Server("play", name=kind, options=options, resources=Resources(1.0, 2 * GIGABYTE, 64), **given | fields)
 
 
-def binding() -> Binding:
-    return Elasticsearch().bind(server(), DEV)
+def binding(one: Server | None = None) -> Binding:
+    return Elasticsearch().bind(one or server(), DEV)
 
 
 @pytest.fixture
@@ -58,10 +51,13 @@ def http() -> Iterator[asked.Server]:
         yield one
 
 
-def run(http: asked.Server, command: Command) -> tuple[int, str]:
+ROTATED = VAULT.with_target("dev", {"ELASTICSEARCH_PASSWORD": "next", "ELASTICSEARCH_LOGIN": "dev_app_2"})
+
+
+def run(http: asked.Server, command: Command, vault: Vault = VAULT, **others: str) -> tuple[int, str]:
     """Run a command of the catalog, as inside the server's container."""
-    script = command.argv[-1].replace("127.0.0.1:9200", f"127.0.0.1:{http.port}")
-    done = http.run(script, **VAULT.fill_all(command.variables))
+    script = re.sub(r"(127\.0\.0\.1}?):9200", rf"\1:{http.port}", command.argv[-1])
+    done = http.run(script, **{**vault.fill_all(command.variables), **others})
     assert done.stderr == ""
     return done.returncode, done.stdout
 
@@ -115,12 +111,17 @@ def test_the_application_gets_an_address_a_user_and_a_prefix():
     bound = binding()
     assert bound.variables == {
         "ELASTICSEARCH_URL": "http://elasticsearch:9200",
-        "ELASTICSEARCH_USERNAME": "dev_app",
         "ELASTICSEARCH_INDEX_PREFIX": "dev_",
     }
-    password = SecretRef("ELASTICSEARCH_PASSWORD", "dev")
-    assert bound.secrets == (SecretMount("ELASTICSEARCH_PASSWORD", (password,)),)
-    assert bound.needed == (Needed(password.name, "dev", True, Origin.GENERATED, place="infra.elasticsearch"),)
+    assert bound.secrets == (
+        SecretMount("ELASTICSEARCH_USERNAME", (LOGIN,)),
+        SecretMount("ELASTICSEARCH_PASSWORD", (PASSWORD,)),
+    )
+    place = "infra.elasticsearch"
+    assert bound.needed == (
+        Needed(PASSWORD.name, "dev", True, Origin.GENERATED, place=place),
+        Needed(LOGIN.name, "dev", False, Origin.OPERATOR, is_required=False, default="dev_app", place=place),
+    )
 
 
 @pytest.mark.spawns
@@ -150,9 +151,11 @@ def test_a_refused_grant_says_what_the_server_said(http: asked.Server):
     ("status", "expected"), [(200, (0, "yes\n")), (404, (0, "")), (401, (1, "{}\n")), (503, (1, "{}\n"))]
 )
 def test_whether_it_exists_is_never_guessed(http: asked.Server, status: int, expected: tuple[int, str]):
-    http.answers["GET /_security/user/dev_app"] = (status, "{}")
+    http.answers["GET /_security/role/dev_app"] = (status, "{}")
     (grant,) = binding().grants
-    assert run(http, grant.exists) == expected
+    # The role is there as long as the environment is, whoever has it.
+    assert run(http, grant.exists) == run(http, grant.exists, ROTATED) == expected
+    assert [one[:2] for one in http.asked] == [("GET", "/_security/role/dev_app")] * 2
 
 
 @pytest.mark.spawns
@@ -163,13 +166,15 @@ def test_what_would_be_lost_is_counted(http: asked.Server):
 
 
 @pytest.mark.spawns
-def test_it_is_deleted_user_first_and_index_by_index(http: asked.Server):
+def test_it_is_deleted_users_first_and_index_by_index(http: asked.Server):
     http.answers["GET /_cat/indices/dev_*,dev-*?h=index"] = (200, "dev_a\ndev-b\n")
+    http.answers["DELETE /_security/user/dev_app_2"] = (404, "")
     http.answers["DELETE /_security/role/dev_app"] = (404, "")
     (grant,) = binding().grants
     assert run(http, grant.revoke) == (0, "")
     assert [(method, path) for method, path, _, _ in http.asked] == [
         ("DELETE", "/_security/user/dev_app"),
+        ("DELETE", "/_security/user/dev_app_2"),
         ("DELETE", "/_security/role/dev_app"),
         ("GET", "/_cat/indices/dev_*,dev-*?h=index"),
         ("DELETE", "/dev_a"),
@@ -180,9 +185,54 @@ def test_it_is_deleted_user_first_and_index_by_index(http: asked.Server):
 @pytest.mark.spawns
 def test_the_environment_can_enter(http: asked.Server):
     (grant,) = binding().grants
-    assert grant.probe.variables["SECRET"] == (SecretRef("ELASTICSEARCH_PASSWORD", "dev"),)
+    assert (grant.probe.variables["LOGIN"], grant.probe.variables["SECRET"]) == ((LOGIN,), (PASSWORD,))
     assert run(http, replace(grant.probe, variables={**grant.probe.variables, "SECRET": ("pw",)})) == (0, "")
     assert http.asked == [("GET", "/_security/_authenticate", "", basic("dev_app", "pw"))]
+
+
+@pytest.mark.spawns
+def test_a_second_user_has_the_same_role_and_stands_beside_the_first(http: asked.Server):
+    (grant,) = binding().grants
+    assert grant.title == "Elasticsearch indices dev_*, dev-*"
+    assert run(http, grant.ensure, ROTATED) == (0, "")
+    role, user = http.asked
+    assert (role[1], user[1]) == ("/_security/role/dev_app", "/_security/user/dev_app_2")
+    assert json.loads(user[2]) == {"password": "next", "roles": ["dev_app"]}
+    http.asked.clear()
+    assert run(http, grant.probe, ROTATED) == (0, "")
+    assert http.asked[0][3] == basic("dev_app_2", "next")
+
+
+@pytest.mark.spawns
+def test_one_of_two_users_is_ended_and_nothing_else(http: asked.Server):
+    credential = binding().grants[0].credential
+    assert (credential.password, credential.login) == (PASSWORD, LOGIN)
+    assert credential.logins == ("dev_app", "dev_app_2")
+    assert run(http, credential.retire) == run(http, credential.retire, ROTATED) == (0, "")
+    assert [one[:2] for one in http.asked] == [
+        ("DELETE", "/_security/user/dev_app"),
+        ("DELETE", "/_security/user/dev_app_2"),
+    ]
+    assert {one[3] for one in http.asked} == {basic("elastic", "admin-pw")}
+
+
+@pytest.mark.spawns
+@pytest.mark.parametrize(
+    ("status", "expected"), [(404, (0, "")), (403, (1, "DELETE /_security/user/dev_app: 403 no\n"))]
+)
+def test_ending_a_user_that_has_gone_is_fine_and_a_refusal_is_told(
+    http: asked.Server, status: int, expected: tuple[int, str]
+):
+    http.answers["DELETE /_security/user/dev_app"] = (status, "no")
+    assert run(http, binding().grants[0].credential.retire) == expected
+
+
+@pytest.mark.spawns
+def test_a_consumer_enters_from_its_network_by_the_servers_name(http: asked.Server):
+    enter = binding(server(programs="elastic:1")).grants[0].credential.enter
+    assert (enter.variables["AT"], enter.client) == (("elasticsearch",), "elastic:1")
+    assert run(http, enter, ROTATED, AT="127.0.0.1") == (0, "")
+    assert http.asked == [("GET", "/_security/_authenticate", "", basic("dev_app_2", "next"))]
 
 
 # ---- Logstash
@@ -228,6 +278,13 @@ def test_an_environments_own_logstash_has_a_user_of_its_own():
     draft = Logstash().draft(server("logstash", target="load-test"))
     assert draft.variables["LOGSTASH_USERNAME"] == "load_test_logstash"
     assert draft.grants[0].ensure.target == "infra"
+
+
+def test_the_user_of_a_server_is_made_with_it_and_is_nobodys_to_exchange():
+    (grant,) = Logstash().draft(server("logstash")).grants
+    assert grant.credential is None
+    assert grant.title == "Elasticsearch user infra_logstash with its indices events-*"
+    assert grant.revoke.variables["USERNAMES"] == ("infra_logstash",)
 
 
 def test_services_are_told_where_events_go():

@@ -14,8 +14,9 @@ from envmgr.catalog.postgres_exporter import PostgresExporter
 from envmgr.catalog.redis_exporter import RedisExporter
 from envmgr.catalog.registry import INFRA
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, CommandProbe, Grant, HttpProbe, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, Grant, HttpProbe, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests.making import MEGABYTE
 

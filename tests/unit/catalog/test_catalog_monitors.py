@@ -18,8 +18,9 @@ from envmgr.catalog.kind import Client, Endpoint, Metrics, Server, Site
 from envmgr.catalog.prometheus import Prometheus
 from envmgr.catalog.registry import INFRA
 from envmgr.errors import SpecError
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import HttpProbe, Image, Needed, Origin, Resources, SecretMount, System
+from envmgr.model.stack import HttpProbe, Image, Resources, SecretMount, System
 from envmgr.render.files import render
 from tests.making import MEGABYTE
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from envmgr.catalog.kind import Client, Endpoint, Overseer, Server, Site
 from envmgr.catalog.nginx import Nginx, Options
 from envmgr.errors import SpecError
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Healthcheck, HttpProbe, Image, Needed, Origin, Resources, SecretMount, System
+from envmgr.model.stack import Healthcheck, HttpProbe, Image, Resources, SecretMount, System
 from envmgr.render.files import render
 from tests.making import MEGABYTE
 

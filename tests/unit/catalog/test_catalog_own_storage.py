@@ -13,14 +13,21 @@ from envmgr.catalog import object_storage
 from envmgr.catalog.http import curl, wget
 from envmgr.catalog.kind import Address, Binding, Client, Server
 from envmgr.catalog.registry import INFRA
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, CommandProbe, Healthcheck, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, Healthcheck, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests import asked
 from tests.making import MEGABYTE
 
 DEV = Client("dev", "dev_")
-VAULT = Vault().with_target("infra", {"RUSTFS_ADMIN_PASSWORD": "admin-pw"}).with_target("dev", {"RUSTFS_PASSWORD": "p"})
+VAULT = (
+    Vault()
+    .with_target("infra", {"RUSTFS_ADMIN_PASSWORD": "admin-pw"})
+    .with_target("dev", {"RUSTFS_PASSWORD": "p", "RUSTFS_LOGIN": "dev-app"})
+)
+ROTATED = VAULT.with_target("dev", {"RUSTFS_PASSWORD": "next", "RUSTFS_LOGIN": "dev-app-2"})
+LOGIN = SecretRef("RUSTFS_LOGIN", "dev")
 STORES = ("rustfs", "garage", "seaweedfs", "s3")
 
 
@@ -36,7 +43,7 @@ def bound(one: Server) -> Binding:
     return INFRA[one.kind].bind(one, DEV)
 
 
-def keys(key_id: str, secret: SecretRef) -> tuple[SecretMount, ...]:
+def keys(key_id: str | SecretRef, secret: SecretRef) -> tuple[SecretMount, ...]:
     return SecretMount("S3_ACCESS_KEY_ID", (key_id,)), SecretMount("S3_SECRET_ACCESS_KEY", (secret,))
 
 
@@ -51,9 +58,9 @@ def http() -> Iterator[asked.Server]:
         yield one
 
 
-def run(http: asked.Server, command: Command) -> tuple[int, str]:
-    script = command.argv[-1].replace("127.0.0.1:9000", f"127.0.0.1:{http.port}")
-    done = http.run(script, **VAULT.fill_all(command.variables))
+def run(http: asked.Server, command: Command, vault: Vault = VAULT, **others: str) -> tuple[int, str]:
+    script = command.argv[-1].replace("${AT:-127.0.0.1}:9000", f"${{AT:-127.0.0.1}}:{http.port}")
+    done = http.run(script, **{**vault.fill_all(command.variables), **others})
     assert done.stderr == ""
     return done.returncode, done.stdout
 
@@ -213,9 +220,22 @@ def test_a_bucket_of_somebody_else_is_an_error(http: asked.Server):
 
 
 @pytest.mark.spawns
-@pytest.mark.parametrize(("status", "expected"), [(200, (0, "yes\n")), (404, (0, "")), (403, (1, "no\n"))])
-def test_whether_a_key_exists_is_never_guessed(http: asked.Server, status: int, expected: tuple[int, str]):
-    http.answers["GET /rustfs/admin/v3/user-info?accessKey=dev-app"] = (status, "no")
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (200, 404, (0, "yes\n")),
+        (404, 200, (0, "yes\n")),
+        (200, 200, (0, "yes\n")),
+        (404, 404, (0, "")),
+        (403, 200, (1, "no\n")),
+        (404, 403, (1, "no\n")),
+    ],
+)
+def test_whether_one_of_its_keys_exists_is_never_guessed(
+    http: asked.Server, first: int, second: int, expected: tuple[int, str]
+):
+    http.answers["GET /rustfs/admin/v3/user-info?accessKey=dev-app"] = (first, "no")
+    http.answers["GET /rustfs/admin/v3/user-info?accessKey=dev-app-2"] = (second, "no")
     (grant,) = bound(server("rustfs")).grants
     assert run(http, grant.exists) == expected
 
@@ -226,6 +246,7 @@ LISTED = "<Buckets><Bucket><Name>dev-a</Name></Bucket><Bucket><Name>prod-a</Name
 @pytest.mark.spawns
 def test_only_the_environments_own_buckets_are_measured_and_removed(http: asked.Server):
     http.answers["GET /"] = (200, LISTED)
+    http.answers["DELETE /rustfs/admin/v3/remove-user?accessKey=dev-app"] = (404, "")
     (grant,) = bound(server("rustfs")).grants
     assert run(http, grant.measure) == (0, "buckets: dev-a dev-b\n")
     http.asked.clear()
@@ -233,6 +254,8 @@ def test_only_the_environments_own_buckets_are_measured_and_removed(http: asked.
     assert [(method, path) for method, path, _, _ in http.asked if method == "DELETE"] == [
         ("DELETE", "/rustfs/admin/v3/remove-user?accessKey=dev-app"),
         ("DELETE", "/rustfs/admin/v3/remove-canned-policy?name=dev-app"),
+        ("DELETE", "/rustfs/admin/v3/remove-user?accessKey=dev-app-2"),
+        ("DELETE", "/rustfs/admin/v3/remove-canned-policy?name=dev-app-2"),
         ("DELETE", "/dev-a"),
         ("DELETE", "/dev-b"),
     ]
@@ -245,3 +268,59 @@ def test_the_environment_enters_with_its_own_key(http: asked.Server):
     ((method, path, _, authorization),) = http.asked
     assert (method, path) == ("GET", "/dev-uploads?list-type=2&max-keys=1")
     assert authorization.startswith("AWS4-HMAC-SHA256 Credential=dev-app/")
+
+
+@pytest.mark.spawns
+def test_a_second_key_stands_beside_the_first_with_a_policy_of_its_own(http: asked.Server):
+    (grant,) = bound(server("rustfs")).grants
+    assert (grant.title, run(http, grant.ensure, ROTATED)) == ("object storage dev-*", (0, ""))
+    admin = "/rustfs/admin/v3"
+    assert [path for _, path, _, _ in http.asked][1:] == [
+        f"{admin}/add-canned-policy?name=dev-app-2",
+        f"{admin}/add-user?accessKey=dev-app-2",
+        f"{admin}/set-user-or-group-policy?isGroup=false&policyName=dev-app-2&userOrGroup=dev-app-2",
+    ]
+    assert http.asked[1][2] == object_storage.policy(DEV)
+    assert json.loads(http.asked[2][2])["secretKey"] == "next"
+
+
+@pytest.mark.spawns
+def test_one_of_two_keys_is_ended_with_its_policy_and_nothing_else(http: asked.Server):
+    credential = bound(server("rustfs")).grants[0].credential
+    assert (credential.password, credential.login) == (SecretRef("RUSTFS_PASSWORD", "dev"), LOGIN)
+    assert credential.logins == ("dev-app", "dev-app-2")
+    http.answers["DELETE /rustfs/admin/v3/remove-canned-policy?name=dev-app-2"] = (404, "")
+    assert run(http, credential.retire, ROTATED) == (0, "")
+    assert [one[:2] for one in http.asked] == [
+        ("DELETE", "/rustfs/admin/v3/remove-user?accessKey=dev-app-2"),
+        ("DELETE", "/rustfs/admin/v3/remove-canned-policy?name=dev-app-2"),
+    ]
+    assert all(one[3].startswith("AWS4-HMAC-SHA256 Credential=admin/") for one in http.asked)
+
+
+@pytest.mark.spawns
+def test_a_key_that_cannot_be_ended_is_told(http: asked.Server):
+    http.answers["DELETE /rustfs/admin/v3/remove-user?accessKey=dev-app"] = (403, "no")
+    credential = bound(server("rustfs")).grants[0].credential
+    assert run(http, credential.retire) == (1, "DELETE /rustfs/admin/v3/remove-user?accessKey=dev-app: 403 no\n")
+    assert len(http.asked) == 1
+
+
+@pytest.mark.spawns
+def test_a_consumer_enters_from_its_network_by_the_stores_name(http: asked.Server):
+    enter = bound(replace(server("rustfs"), programs="rustfs:1")).grants[0].credential.enter
+    assert (enter.variables["AT"], enter.client) == (("rustfs",), "rustfs:1")
+    assert run(http, enter, ROTATED, AT="127.0.0.1") == (0, "")
+    ((method, path, _, authorization),) = http.asked
+    assert (method, path) == ("GET", "/dev-uploads?list-type=2&max-keys=1")
+    assert authorization.startswith("AWS4-HMAC-SHA256 Credential=dev-app-2/")
+
+
+def test_services_are_told_the_key_that_is_theirs_now():
+    found = bound(server("rustfs"))
+    assert found.secrets == keys(LOGIN, SecretRef("RUSTFS_PASSWORD", "dev"))
+    assert [ROTATED.fill(mount.content) for mount in found.secrets] == ["dev-app-2", "next"]
+    needed = Needed(
+        LOGIN.name, "dev", False, Origin.OPERATOR, is_required=False, default="dev-app", place="infra.rustfs"
+    )
+    assert found.needed == (Needed("RUSTFS_PASSWORD", "dev", True, Origin.GENERATED, place="infra.rustfs"), needed)

@@ -21,7 +21,7 @@ from envmgr.errors import SpecError
 HEAD = """\
 from envmgr.catalog.kind import Defaults
 from envmgr.model.stack import Resources
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 class Options(Strict):
     pass
 DEFAULTS = Defaults(Resources(cpus=1, memory=1, pids=8), start_seconds=1, stop_seconds=1)

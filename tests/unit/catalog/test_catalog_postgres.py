@@ -10,12 +10,27 @@ import pytest
 from envmgr.catalog.kind import Address, Binding, Client, Server
 from envmgr.catalog.postgres import Options, Postgres
 from envmgr.errors import Problem
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, CommandProbe, Grant, Image, Needed, Origin, Resources, SecretMount, Tmpfs
+from envmgr.model.stack import Command, CommandProbe, Credential, Grant, Image, Resources, SecretMount, Tmpfs
+from envmgr.secrets.vault import Vault
 from tests.making import GIGABYTE, MEGABYTE
 
 ADMIN = SecretRef("POSTGRES_ADMIN_PASSWORD", "infra")
 PASSWORD = SecretRef("POSTGRES_PASSWORD", "prod")
+LOGIN = SecretRef("POSTGRES_LOGIN", "prod")
+NEEDED = (
+    Needed("POSTGRES_PASSWORD", "prod", True, Origin.GENERATED, place="infra.postgres"),
+    Needed(
+        "POSTGRES_LOGIN",
+        "prod",
+        False,
+        Origin.OPERATOR,
+        is_required=False,
+        default="prod_app_1",
+        place="infra.postgres",
+    ),
+)
 PSQL = "psql -X -q -A -t -v ON_ERROR_STOP=1"
 AS_ADMIN = {"PGUSER": ("postgres",), "PGDATABASE": ("postgres",)}
 FROM_VARIABLE = ("sh", "-c", f'printf "%s" "$SQL" | {PSQL} -f -')
@@ -134,12 +149,14 @@ SELECT set_config(name, value, false)
  WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user);
 """
 ROLES = """\
+\\getenv login APP_LOGIN
 \\getenv password APP_PASSWORD
 SELECT 'CREATE ROLE prod_owner NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prod_owner') \\gexec
-SELECT 'CREATE ROLE prod_app_1 LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prod_app_1') \\gexec
-ALTER ROLE prod_app_1 LOGIN PASSWORD :'password' CONNECTION LIMIT 20;
-GRANT prod_owner TO prod_app_1;
-ALTER ROLE prod_app_1 SET role TO 'prod_owner';
+SELECT format('CREATE ROLE %I LOGIN', :'login')
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'login') \\gexec
+ALTER ROLE :"login" LOGIN PASSWORD :'password' CONNECTION LIMIT 20;
+GRANT prod_owner TO :"login";
+ALTER ROLE :"login" SET role TO 'prod_owner';
 """
 DATABASE = """\
 SELECT 'CREATE DATABASE prod_chat OWNER prod_owner'
@@ -151,7 +168,7 @@ PLAIN = """\
 \\getenv administrator ADMIN_PASSWORD
 ALTER ROLE CURRENT_USER PASSWORD :'administrator';
 ALTER ROLE prod_owner NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
-ALTER ROLE prod_app_1 NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE :"login" NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 """
 GUARD = """\
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname) FROM pg_database
@@ -168,7 +185,7 @@ def test_an_environment_owns_a_database_a_role_and_a_login():
     assert before.startswith(QUIET)
     assert rest == ROLES + PLAIN + DATABASE + GUARD
     assert "{" not in text.replace("{2,}", "")
-    assert grant.ensure == sql(text, APP_PASSWORD=(PASSWORD,), ADMIN_PASSWORD=(ADMIN,))
+    assert grant.ensure == sql(text, APP_LOGIN=(LOGIN,), APP_PASSWORD=(PASSWORD,), ADMIN_PASSWORD=(ADMIN,))
     assert inside.endswith("END $inside$;\n")
 
 
@@ -176,7 +193,7 @@ def test_what_was_opened_by_hand_is_taken_back_where_it_concerns_environments_al
     (grant,) = binding(server(database="chat")).grants
     (text,) = grant.ensure.variables["SQL"]
     doors, inside = text.split("END $doors$;")[0], text.split("\\connect prod_chat\n")[1]
-    assert "IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prod_app_1') THEN RETURN" in doors
+    assert "IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prod_owner') THEN RETURN" in doors
     assert "rolname ~ '^prod_(owner|app_[0-9]+)$'" in doors
     assert "who ~ '^[a-z][a-z0-9]*_(owner|app_[0-9]+)$' AND datname = 'prod_chat' AND who <> 'prod_owner'" in doors
     assert doors.count("RAISE NOTICE 'closed: %'") == inside.count("RAISE NOTICE 'closed: %'") == 1
@@ -195,7 +212,8 @@ def test_extensions_are_made_by_the_administrator_inside_the_environments_databa
 def test_the_rest_of_a_grant():
     (grant,) = binding(server(database="chat")).grants
     size = "SELECT pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = 'prod_chat';"
-    drop = "DROP DATABASE IF EXISTS prod_chat WITH (FORCE);\nDROP ROLE IF EXISTS prod_app_1;\n"
+    # Both logins: which of them is in use, and whether a rotation was cut, makes no difference.
+    drop = "DROP DATABASE IF EXISTS prod_chat WITH (FORCE);\nDROP ROLE IF EXISTS prod_app_1, prod_app_2;\n"
     assert grant == Grant(
         server="postgres",
         title="PostgreSQL database prod_chat",
@@ -206,22 +224,67 @@ def test_the_rest_of_a_grant():
         probe=Command(
             "infra",
             "postgres",
-            (
-                *("psql", "-X", "-A", "-t", "-h", "127.0.0.1", "-U", "prod_app_1"),
-                *("-d", "prod_chat", "-c", "SELECT 1"),
-            ),
-            {"PGPASSWORD": (PASSWORD,), "PGCONNECT_TIMEOUT": ("5",)},
+            ENTERS,
+            {
+                "PGHOST": ("127.0.0.1",),
+                "PGUSER": (LOGIN,),
+                "PGPASSWORD": (PASSWORD,),
+                "PGCONNECT_TIMEOUT": ("5",),
+            },
         ),
+        credential=grant.credential,
     )
+
+
+ENTERS = ("psql", "-X", "-A", "-t", "-d", "prod_chat", "-c", "SELECT 1")
+RETIRE = """\
+\\getenv login APP_LOGIN
+SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname = :'login' \\gexec
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = :'login';
+\\connect prod_chat
+SELECT format('REASSIGN OWNED BY %I TO prod_owner; DROP OWNED BY %I', rolname, rolname)
+  FROM pg_roles WHERE rolname = :'login' \\gexec
+DROP ROLE IF EXISTS :"login";
+"""
+
+
+def test_a_login_stands_beside_another_and_is_ended_with_its_sessions():
+    (grant,) = binding(replace(server(database="chat"), programs="postgres:17")).grants
+    enter = Command(
+        "infra",
+        "postgres",
+        ENTERS,
+        {"PGHOST": ("postgres",), "PGUSER": (LOGIN,), "PGPASSWORD": (PASSWORD,), "PGCONNECT_TIMEOUT": ("5",)},
+        client="postgres:17",
+    )
+    retire = sql(RETIRE, APP_LOGIN=(LOGIN,))
+    assert grant.credential == Credential(PASSWORD, LOGIN, ("prod_app_1", "prod_app_2"), enter, retire)
+
+
+def test_what_ends_a_login_touches_no_other_and_nothing_of_the_database():
+    (grant,) = binding(server(database="chat")).grants
+    (text,) = grant.credential.retire.variables["SQL"]
+    assert "prod_app" not in text
+    assert "DROP DATABASE" not in text
+    assert text.index("NOLOGIN") < text.index("pg_terminate_backend") < text.index("DROP ROLE")
 
 
 def test_the_application_gets_one_url_with_the_password_encoded():
     bound = binding(server(url_scheme="postgresql+asyncpg"))
     url = SecretRef("POSTGRES_PASSWORD", "prod", "url")
-    content = ("postgresql+asyncpg://prod_app_1:", url, "@postgres:5432/prod_shia_chatbot")
+    login = SecretRef("POSTGRES_LOGIN", "prod", "url")
+    content = ("postgresql+asyncpg://", login, ":", url, "@postgres:5432/prod_shia_chatbot")
     assert bound.secrets == (SecretMount("DATABASE_URL", content),)
-    assert bound.needed == (Needed("POSTGRES_PASSWORD", "prod", True, Origin.GENERATED, place="infra.postgres"),)
+    assert bound.needed == NEEDED
     assert bound.variables == {}
+
+
+def test_the_url_names_the_login_that_is_in_use():
+    vault = Vault().with_target("prod", {"POSTGRES_LOGIN": "prod_app_2", "POSTGRES_PASSWORD": "p/w"})
+    (mount,) = binding(server(database="chat")).secrets
+    assert vault.fill(mount.content) == "postgresql://prod_app_2:p%2Fw@postgres:5432/prod_chat"
+    (grant,) = binding(server(database="chat")).grants
+    assert vault.fill_all(grant.probe.variables).items() >= {"PGUSER": "prod_app_2", "PGPASSWORD": "p/w"}.items()
 
 
 def test_a_second_server_has_names_of_its_own():
@@ -229,6 +292,7 @@ def test_a_second_server_has_names_of_its_own():
     assert [need.name for need in (*draft.needed, *bound.needed)] == [
         "REPORTING_DB_ADMIN_PASSWORD",
         "REPORTING_DB_PASSWORD",
+        "REPORTING_DB_LOGIN",
     ]
     assert bound.secrets[0].content[-1] == "@reporting-db:5432/prod_shia_chatbot"
     assert bound.grants[0].ensure.service == "reporting-db"
@@ -267,8 +331,10 @@ def test_a_managed_server_is_reached_over_tls_with_what_its_address_says():
     assert grant.probe == Command(
         "prod",
         "postgres",
-        ("psql", "-X", "-A", "-t", "-h", "db.example.com", "-U", "prod_app_1", "-d", "prod_chat", "-c", "SELECT 1"),
+        ENTERS,
         {
+            "PGHOST": ("db.example.com",),
+            "PGUSER": (LOGIN,),
             "PGPASSWORD": (PASSWORD,),
             "PGCONNECT_TIMEOUT": ("5",),
             "PGPORT": ("5433",),
@@ -276,11 +342,13 @@ def test_a_managed_server_is_reached_over_tls_with_what_its_address_says():
         },
         client="postgres:17",
     )
+    # Its own container is no nearer than a consumer's.
+    assert grant.credential.enter == grant.probe
 
 
 def test_nothing_beside_the_environments_part_is_changed_on_a_managed_server():
     (grant,) = binding(managed("postgresql://boss@db.example.com", is_provisioned=True)).grants
-    membership = "GRANT prod_owner, prod_app_1 TO CURRENT_USER;\n"
+    membership = 'GRANT prod_owner, :"login" TO CURRENT_USER;\n'
     assert grant.ensure.variables["SQL"] == (QUIET + ROLES + membership + DATABASE,)
     assert grant.ensure.variables["PGDATABASE"] == ("postgres",)
     assert grant.ensure.variables["PGPORT"] == ("5432",)
@@ -289,7 +357,7 @@ def test_nothing_beside_the_environments_part_is_changed_on_a_managed_server():
 def test_with_an_administrator_the_operator_gives_one_password_and_envmgr_makes_the_other():
     bound = binding(managed("postgresql://boss@db.example.com", is_provisioned=True))
     assert bound.needed == (
-        Needed("POSTGRES_PASSWORD", "prod", True, Origin.GENERATED, place="infra.postgres"),
+        *NEEDED,
         Needed("POSTGRES_ADMIN_PASSWORD", "prod", True, Origin.OPERATOR, place="infra.postgres"),
     )
 
@@ -300,32 +368,33 @@ def test_with_an_administrator_the_operator_gives_one_password_and_envmgr_makes_
         (
             "postgresql://chat@db.example.com:5433/chat",
             {},
-            "postgresql://chat:",
+            ("postgresql://", "chat", ":"),
             "@db.example.com:5433/chat?sslmode=require",
         ),
         (
             "postgres://a%40b@db.example.com/x%2Fy",
             {"url_scheme": "postgresql+psycopg", "sslmode": "disable"},
-            "postgresql+psycopg://a%40b:",
+            ("postgresql+psycopg://", "a%40b", ":"),
             "@db.example.com:5432/x%2Fy?sslmode=disable",
         ),
         (
             "postgres://chat@db.example.com/chat",
             {"url_scheme": "postgresql+asyncpg"},
-            "postgresql+asyncpg://chat:",
+            ("postgresql+asyncpg://", "chat", ":"),
             "@db.example.com:5432/chat?ssl=require",
         ),
     ],
 )
 def test_without_an_administrator_the_address_names_the_environments_own_part(
-    url: str, options: dict[str, Any], before: str, after: str
+    url: str, options: dict[str, Any], before: tuple[str, ...], after: str
 ):
     bound = binding(managed(url, is_provisioned=False, **options))
     encoded = SecretRef("POSTGRES_PASSWORD", "prod", "url")
     (grant,) = bound.grants
     assert (grant.is_given, grant.is_external, grant.ensure) == (True, True, grant.probe)
     assert grant.probe.variables["PGPASSWORD"] == (SecretRef("POSTGRES_PASSWORD", "prod"),)
-    assert bound.secrets == (SecretMount("DATABASE_URL", (before, encoded, after)),)
+    assert bound.secrets == (SecretMount("DATABASE_URL", (*before, encoded, after)),)
+    assert grant.credential is None
     assert bound.needed == (Needed("POSTGRES_PASSWORD", "prod", True, Origin.OPERATOR, place="infra.postgres"),)
 
 

@@ -16,6 +16,7 @@ import pytest
 from envmgr.catalog import http
 from envmgr.catalog.kind import Application, Binding, Client, Metrics, Server
 from envmgr.catalog.registry import INFRA, SERVICES
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import (
     Command,
@@ -24,8 +25,6 @@ from envmgr.model.stack import (
     Healthcheck,
     HttpProbe,
     Image,
-    Needed,
-    Origin,
     Resources,
     SecretMount,
     Tmpfs,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +15,23 @@ from jinja2 import Environment, FileSystemLoader
 
 from envmgr.catalog.kind import Address, Binding, Client, Server
 from envmgr.catalog.redis import Options, Redis
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, CommandProbe, ConfigMount, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Credential, Image, Resources, SecretMount
 from envmgr.secrets.vault import Vault
 from tests.making import MEGABYTE
 
 ADMIN = SecretRef("REDIS_ADMIN_PASSWORD", "infra")
 PASSWORD = SecretRef("REDIS_PASSWORD", "dev")
+LOGIN = SecretRef("REDIS_LOGIN", "dev")
 CLI = "redis-cli --no-auth-warning"
-OURS = f"{CLI} --user default"
-VAULT = Vault().with_target("dev", {"REDIS_PASSWORD": "p w"}).with_target("infra", {"REDIS_ADMIN_PASSWORD": "admin"})
+HERE = f'{CLI} -h "${{AT:-127.0.0.1}}"'
+OURS = f"{HERE} --user default"
+VAULT = Vault().with_target("infra", {"REDIS_ADMIN_PASSWORD": "admin"})
+NEEDED = (
+    Needed("REDIS_PASSWORD", "dev", True, Origin.GENERATED, place="infra.redis"),
+    Needed("REDIS_LOGIN", "dev", False, Origin.OPERATOR, is_required=False, default="dev_app", place="infra.redis"),
+)
 
 
 def server(memory: int = 256 * MEGABYTE, name: str = "redis", image: str | None = None, **options: Any) -> Server:
@@ -77,12 +87,14 @@ def test_its_probes_compare_the_answer_because_redis_cli_exits_with_0_on_an_erro
     assert draft.probe == CommandProbe(command)
 
 
-def test_the_access_of_an_environment():
+@pytest.mark.parametrize("login", ["dev_app", "dev_app_2"])
+def test_the_access_of_an_environment_is_the_same_for_both_its_logins(login: str):
     (grant,) = binding().grants
     digest = hashlib.sha256(b"p w").hexdigest()
+    vault = VAULT.with_target("dev", {"REDIS_PASSWORD": "p w", "REDIS_LOGIN": login})
     # The line that was tried with Celery and Flower (verified.md), with a login's name and the password's digest.
-    assert VAULT.fill(grant.ensure.variables["ACL"]) == (
-        f"ACL SETUSER dev_app reset on #{digest} resetchannels &dev_* &dev_/0.celery.pidbox &dev_/0.celeryev/* "
+    assert vault.fill(grant.ensure.variables["ACL"]) == (
+        f"ACL SETUSER {login} reset on #{digest} resetchannels &dev_* &dev_/0.celery.pidbox &dev_/0.celeryev/* "
         "&dev_/0.celeryev/worker.* ~dev_* +@all -@admin -@dangerous -scan -randomkey -dbsize -pubsub -function "
         "-script|flush -script|kill -memory|stats -memory|malloc-stats -memory|purge -memory|doctor\n"
         # The server's own users, as it was seeded with them.
@@ -93,44 +105,87 @@ def test_the_access_of_an_environment():
 
 def test_the_rest_of_a_grant():
     (grant,) = binding().grants
-    assert (grant.server, grant.title) == ("redis", "Redis user dev_app with its keys dev_*")
+    assert (grant.server, grant.title) == ("redis", "Redis keys dev_*")
     admin = {"REDISCLI_AUTH": (ADMIN,)}
     found = {name: (getattr(grant, name).argv[-1], dict(getattr(grant, name).variables)) for name in COMMANDS}
     assert found == {
         "exists": (
-            f"users=$({CLI} ACL USERS 2>&1)\n"
+            f"users=$({HERE} ACL USERS 2>&1)\n"
             "printf '%s\\n' \"$users\" | grep -qx default || { printf '%s\\n' \"$users\"; exit 1; }\n"
-            "printf '%s\\n' \"$users\" | sed -n 's/^dev_app$/yes/p'",
+            "printf '%s\\n' \"$users\" | grep -qxE 'dev_app|dev_app_2' && echo yes || true",
             admin,
         ),
         "ensure": (
             f"list=$({OURS} ACL LIST 2>&1)\n"
             f"rights() {{ {OURS} ACL LIST 2>&1 | "
-            "grep -E '^user (dev_app|default|health) ' | sed 's/ [#][0-9a-f]*//'; }\n"
+            "grep -E \"^user ($LOGIN|default|health) \" | sed 's/ [#][0-9a-f]*//'; }\n"
             "before=$(rights)\n"
             f"replies=$(printf '%s\\nACL SAVE\\n' \"$ACL\" | {OURS} 2>&1)\n"
             "case \"$(printf '%s' \"$replies\" | tr -d '\\r\\n')\" in OKOKOKOK) ;; "
             "*) printf '%s\\n' \"$replies\"; exit 1;; esac\n"
-            'case $list in *"user dev_app "*)\n'
-            '  [ "$before" = "$(rights)" ] || echo \'closed: dev_app, default or health had other rights\';;\n'
+            'case $list in *"user $LOGIN "*)\n'
+            '  [ "$before" = "$(rights)" ] || echo "closed: $LOGIN, default or health had other rights";;\n'
             "esac",
-            admin | {"ACL": grant.ensure.variables["ACL"]},
+            admin | {"ACL": grant.ensure.variables["ACL"], "LOGIN": (LOGIN,)},
         ),
-        "measure": (f"{CLI} --scan --pattern 'dev_*' | wc -l | sed 's/$/ keys/'", admin),
+        "measure": (f"{HERE} --scan --pattern 'dev_*' | wc -l | sed 's/$/ keys/'", admin),
         "revoke": (
             f"""\
 set -e
 cursor=0
 while :; do
-  cursor=$({CLI} EVAL "$SCRIPT" 0 "$cursor" "$PATTERN")
+  cursor=$({HERE} EVAL "$SCRIPT" 0 "$cursor" "$PATTERN")
   case "$cursor" in 0) break;; *[!0-9]*|'') printf '%s\\n' "$cursor"; exit 1;; esac
 done
-{CLI} ACL DELUSER "$LOGIN" >/dev/null
-case "$({CLI} ACL SAVE)" in OK) ;; *) exit 1;; esac""",
-            admin | {"SCRIPT": grant.revoke.variables["SCRIPT"], "PATTERN": ("dev_*",), "LOGIN": ("dev_app",)},
+{HERE} ACL DELUSER $LOGINS >/dev/null
+case "$({HERE} ACL SAVE)" in OK) ;; *) exit 1;; esac""",
+            admin
+            | {"SCRIPT": grant.revoke.variables["SCRIPT"], "PATTERN": ("dev_*",), "LOGINS": ("dev_app dev_app_2",)},
         ),
-        "probe": (f"{CLI} --user dev_app ping | grep -qx PONG", {"REDISCLI_AUTH": (PASSWORD,)}),
+        "probe": (f'{HERE} --user "$LOGIN" ping | grep -qx PONG', {"LOGIN": (LOGIN,), "REDISCLI_AUTH": (PASSWORD,)}),
     }
+
+
+def test_a_login_stands_beside_another_and_is_ended_alone():
+    (grant,) = Redis().bind(replace(server(), programs="redis:8.0"), Client("dev", "dev_")).grants
+    ping = ("sh", "-c", f'{HERE} --user "$LOGIN" ping | grep -qx PONG')
+    enters = {"LOGIN": (LOGIN,), "REDISCLI_AUTH": (PASSWORD,), "AT": ("redis",)}
+    retire = f"""\
+set -e
+{HERE} ACL DELUSER "$LOGIN" >/dev/null
+case "$({HERE} ACL SAVE)" in OK) ;; *) exit 1;; esac"""
+    assert grant.credential == Credential(
+        PASSWORD,
+        LOGIN,
+        ("dev_app", "dev_app_2"),
+        Command("infra", "redis", ping, enters, client="redis:8.0"),
+        Command("infra", "redis", ("sh", "-c", retire), {"REDISCLI_AUTH": (ADMIN,), "LOGIN": (LOGIN,)}, 30),
+    )
+
+
+@pytest.mark.spawns
+@pytest.mark.parametrize(
+    ("users", "expected"),
+    [
+        ("default\ndev_app\nhealth", (0, "yes\n")),
+        ("default\ndev_app_2\nhealth", (0, "yes\n")),
+        ("default\ndev_app\ndev_app_2", (0, "yes\n")),
+        ("default\nhealth\nprod_app\ndev_app_3\nmydev_app", (0, "")),
+        ("NOAUTH Authentication required.", (1, "NOAUTH Authentication required.\n")),
+    ],
+)
+def test_an_environment_is_there_with_either_login_and_nothing_is_guessed(
+    users: str, expected: tuple[int, str], tmp_path: Path
+):
+    program = tmp_path / "redis-cli"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$USERS"\n')
+    program.chmod(0o755)
+    (grant,) = binding().grants
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        grant.exists.argv, env={"PATH": path, "USERS": users}, capture_output=True, text=True, timeout=30
+    )
+    assert ((done.returncode, done.stdout), done.stderr) == (expected, "")
 
 
 COMMANDS = ("exists", "ensure", "measure", "revoke", "probe")
@@ -147,9 +202,16 @@ def test_every_command_of_a_grant_is_run_by_a_shell_in_the_server():
 def test_the_application_gets_one_url_and_its_prefix():
     bound = binding()
     url = SecretRef("REDIS_PASSWORD", "dev", "url")
-    assert bound.secrets == (SecretMount("REDIS_URL", ("redis://dev_app:", url, "@redis:6379/0")),)
+    login = SecretRef("REDIS_LOGIN", "dev", "url")
+    assert bound.secrets == (SecretMount("REDIS_URL", ("redis://", login, ":", url, "@redis:6379/0")),)
     assert bound.variables == {"REDIS_KEY_PREFIX": "dev_"}
-    assert bound.needed == (Needed("REDIS_PASSWORD", "dev", True, Origin.GENERATED, place="infra.redis"),)
+    assert bound.needed == NEEDED
+
+
+def test_the_url_names_the_login_that_is_in_use():
+    vault = VAULT.with_target("dev", {"REDIS_LOGIN": "dev_app_2", "REDIS_PASSWORD": "p w"})
+    (mount,) = binding().secrets
+    assert vault.fill(mount.content) == "redis://dev_app_2:p%20w@redis:6379/0"
 
 
 def test_a_second_server_has_names_of_its_own():
@@ -157,6 +219,7 @@ def test_a_second_server_has_names_of_its_own():
     assert [need.name for need in (*draft.needed, *bound.needed)] == [
         "JOB_QUEUE_ADMIN_PASSWORD",
         "JOB_QUEUE_PASSWORD",
+        "JOB_QUEUE_LOGIN",
     ]
     # The script that reads it has one name for it.
     assert draft.variables == {"REDIS_ADMIN_PASSWORD_FILE": "/run/secrets/JOB_QUEUE_ADMIN_PASSWORD"}
@@ -248,7 +311,11 @@ def test_a_managed_server_is_reached_with_what_its_address_says():
     admin = f"{CLI} -h cache.example.com -p 6380 --tls --user boss"
     scripts = {name: getattr(grant, name).argv[-1] for name in COMMANDS}
     assert all(admin in scripts[name] for name in COMMANDS if name != "probe")
-    assert scripts["probe"] == f"{CLI} -h cache.example.com -p 6380 --tls --user dev_app ping | grep -qx PONG"
+    assert scripts["probe"] == f'{CLI} -h cache.example.com -p 6380 --tls --user "$LOGIN" ping | grep -qx PONG'
+    assert grant.probe.variables["LOGIN"] == (LOGIN,)
+    # Its own container is no nearer than a consumer's.
+    assert grant.credential.enter == grant.probe
+    assert admin in grant.credential.retire.argv[-1]
     assert dict(grant.exists.variables) == {"REDISCLI_AUTH": (SecretRef("REDIS_ADMIN_PASSWORD", "dev"),)}
     assert {getattr(grant, name).client for name in COMMANDS} == {"redis:8.0"}
 
@@ -257,6 +324,7 @@ def test_a_managed_server_may_keep_its_users_by_itself():
     (grant,) = bound_to("redis://cache.example.com", is_provisioned=True).grants
     assert "in OKOK|OK*'not configured to use an ACL file'*)" in grant.ensure.argv[-1]
     assert "in OK|*'not configured to use an ACL file'*)" in grant.revoke.argv[-1]
+    assert "in OK|*'not configured to use an ACL file'*)" in grant.credential.retire.argv[-1]
     assert f"$({CLI} -h cache.example.com -p 6379 ACL USERS 2>&1)" in grant.exists.argv[-1]
 
 
@@ -268,28 +336,32 @@ def test_a_login_cannot_leave_the_command():
 def test_with_an_administrator_the_operator_gives_one_password_and_envmgr_makes_the_other():
     bound = bound_to("rediss://cache.example.com:6380", is_provisioned=True)
     assert bound.needed == (
-        Needed("REDIS_PASSWORD", "dev", True, Origin.GENERATED, place="infra.redis"),
+        *NEEDED,
         Needed("REDIS_ADMIN_PASSWORD", "dev", True, Origin.OPERATOR, place="infra.redis"),
     )
     encoded = SecretRef("REDIS_PASSWORD", "dev", "url")
-    content = ("rediss://dev_app:", encoded, "@cache.example.com:6380/0")
+    login = SecretRef("REDIS_LOGIN", "dev", "url")
+    content = ("rediss://", login, ":", encoded, "@cache.example.com:6380/0")
     assert bound.secrets == (SecretMount("REDIS_URL", content),)
 
 
 @pytest.mark.parametrize(
     ("url", "before", "after"),
     [
-        ("redis://cache.example.com", "redis://:", "@cache.example.com:6379/0"),
-        ("rediss://me@cache.example.com:6380/3", "rediss://me:", "@cache.example.com:6380/3"),
+        ("redis://cache.example.com", ("redis://", "", ":"), "@cache.example.com:6379/0"),
+        ("rediss://me@cache.example.com:6380/3", ("rediss://", "me", ":"), "@cache.example.com:6380/3"),
     ],
 )
-def test_without_an_administrator_the_address_names_the_environments_own_part(url: str, before: str, after: str):
+def test_without_an_administrator_the_address_names_the_environments_own_part(
+    url: str, before: tuple[str, ...], after: str
+):
     bound = bound_to(url, is_provisioned=False)
     (grant,) = bound.grants
     assert (grant.is_given, grant.is_external, grant.ensure) == (True, True, grant.probe)
     assert ("--user me" in grant.probe.argv[-1]) is ("me@" in url)
     assert bound.variables == {"REDIS_KEY_PREFIX": "dev_"}
-    assert bound.secrets[0].content == (before, SecretRef("REDIS_PASSWORD", "dev", "url"), after)
+    assert bound.secrets[0].content == (*before, SecretRef("REDIS_PASSWORD", "dev", "url"), after)
+    assert grant.credential is None
     assert bound.needed == (Needed("REDIS_PASSWORD", "dev", True, Origin.OPERATOR, place="infra.redis"),)
 
 

@@ -335,7 +335,14 @@ def test_a_commands_secrets_travel_as_variables(chatbot: Project):
     assert {value.split("-of-")[1] for value in carried} == {
         *(f"{server}_ADMIN_PASSWORD-infra" for server in ("POSTGRES", "REDIS", "QDRANT", "MINIO")),
         *(f"{server}_EXPORTER_PASSWORD-infra" for server in ("POSTGRES", "REDIS")),
-        *(f"{one}_PASSWORD-{target}" for one in ("POSTGRES", "REDIS", "MINIO") for target in ("dev", "stage", "prod")),
+        *(
+            f"{one}_{half}-{target}"
+            for one in ("POSTGRES", "REDIS", "MINIO")
+            for half in ("LOGIN", "PASSWORD")
+            for target in ("dev", "stage", "prod")
+        ),
+        # The serial number that its token holds.
+        *(f"QDRANT_PASSWORD-{target}" for target in ("dev", "stage", "prod")),
     }
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from envmgr.catalog import redis, valkey
 from envmgr.catalog.kind import Address, Binding, Client, Server
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, CommandProbe, ConfigMount, Image, Needed, Origin, Resources, SecretMount
+from envmgr.model.stack import Command, CommandProbe, ConfigMount, Image, Resources, SecretMount
 from tests.making import MEGABYTE
 
 ADMIN = SecretRef("VALKEY_ADMIN_PASSWORD", "infra")
@@ -88,18 +89,25 @@ def bound_to(url: str, *, is_provisioned: bool = True) -> Binding:
 def test_an_environment_owns_what_it_would_own_in_redis():
     (grant,) = valkey.Valkey().bind(server("cache"), CLIENT).grants
     (of_redis,) = redis.Redis().bind(like_redis("cache"), CLIENT).grants
-    assert (grant.server, grant.title) == ("cache", "Valkey user dev_app with its keys dev_*")
+    assert (grant.server, grant.title) == ("cache", "Valkey keys dev_*")
     for command in ("exists", "ensure", "measure", "revoke", "probe"):
         one, other = getattr(grant, command), getattr(of_redis, command)
         assert one.argv == tuple(part.replace("redis-cli", "valkey-cli") for part in other.argv)
         assert one.variables == other.variables
         assert "redis-cli" not in one.argv[-1]
+    assert grant.credential.logins == of_redis.credential.logins == ("dev_app", "dev_app_2")
+    for command in ("enter", "retire"):
+        one, other = getattr(grant.credential, command), getattr(of_redis.credential, command)
+        assert one.argv == tuple(part.replace("redis-cli", "valkey-cli") for part in other.argv)
+        assert one.variables == other.variables
+        assert "valkey-cli" in one.argv[-1]
 
 
 def test_services_are_told_as_they_are_of_redis():
     bound = valkey.Valkey().bind(server("cache", url_variable="CACHE_URL"), CLIENT)
     url = SecretRef("CACHE_PASSWORD", "dev", "url")
-    assert bound.secrets == (SecretMount("CACHE_URL", ("redis://dev_app:", url, "@cache:6379/0")),)
+    login = SecretRef("CACHE_LOGIN", "dev", "url")
+    assert bound.secrets == (SecretMount("CACHE_URL", ("redis://", login, ":", url, "@cache:6379/0")),)
     assert valkey.Valkey().bind(server(), CLIENT).secrets[0].name == "REDIS_URL"
     assert bound.variables == {"REDIS_KEY_PREFIX": "dev_"}
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from envmgr.cli import images, looking, main, native, plan, prove, reaching, stacks, why
+from envmgr.cli import images, looking, main, native, plan, prove, reaching, secrets, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.plan import Plan
 from tests.house import House
@@ -61,7 +61,7 @@ def terminal(house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     def session(file: str, *, as_json: bool = False, is_quiet: bool = False) -> Iterator[Any]:
         yield house.session()
 
-    for module in (images, looking, native, plan, prove, reaching, stacks, why):
+    for module in (images, looking, native, plan, prove, reaching, secrets, stacks, why):
         monkeypatch.setattr(module, "session", session)
     monkeypatch.chdir(house.folder)
     return Terminal(house, capsys, monkeypatch)
@@ -224,7 +224,7 @@ def test_the_name_typed_deletes(terminal: Terminal):
     ended = terminal.run("destroy", "dev")
     assert (ended.code, ended.out) == (0, "dev destroyed: 3 containers removed\n")
     assert ended.err.startswith("dev\n  - remove    app (play-dev-app-1)\n")
-    said = "; deletes PostgreSQL database dev_play, Redis user dev_app with its keys dev_*\n"
+    said = "; deletes PostgreSQL database dev_play, Redis keys dev_*\n"
     assert ended.err.endswith(said)
 
 
@@ -248,7 +248,7 @@ def test_what_was_destroyed_is_told_although_the_next_one_fails(terminal: Termin
     *plans, first, last = ended.lines
     assert [(plan["event"], plan["targets"]) for plan in plans] == [("plan", ["dev"]), ("plan", ["stage"])]
     assert first["targets"] == ["dev"]
-    assert last["error"]["message"].startswith("cannot delete the Redis user stage_app")
+    assert last["error"]["message"].startswith("cannot delete the Redis keys stage_")
 
 
 def test_the_question_itself():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from envmgr.spec.paths import KEYS
 from tests.typist import Typist, typing
 from tests.unit.cli.test_cli_errors import ROOT, START
 
@@ -90,6 +91,9 @@ def test_words_are_completed_from_the_spec(shell: Typist):
         "envmgr exec dev gra": "envmgr exec dev grafana",
         "envmgr open stage re": "envmgr open stage redis",
         "envmgr images lo": "envmgr images load",
+        "envmgr explain environments.stage.w": "envmgr explain environments.stage.workers",
+        "envmgr explain dev app mem": "envmgr explain dev app memory",
+        "envmgr explain serv": "envmgr explain services",
         "envmgr completion fi": "envmgr completion fish",
     }
     assert {line: completed(shell, line) for line in lines} == lines
@@ -143,6 +147,12 @@ def ask(folder: Path, *words: str) -> tuple[list[str], str]:
         (("-f", "elsewhere.toml", "up", ""), []),
         (("-f", "other/envmgr.toml", "up", ""), ["infra", "prod"]),
         (("logs", "--f"), ["--follow"]),
+        (("explain", "environments.stage.w"), ["environments.stage.workers"]),
+        (("explain", "services.a"), ["services.app", *(f"services.app.{key}" for key in KEYS["services"])]),
+        (("explain", "environments."), [f"environments.{name}" for name in ("defaults", "dev", "stage")]),
+        (("explain", "dev", "work"), ["workers", "worker"]),
+        (("explain", "dev", "app", "cpus"), ["cpus", "cpus_reserved"]),
+        (("explain", "nowhere."), []),
     ],
 )
 def test_what_is_offered(folder: Path, words: tuple[str, ...], expected: list[str]):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from envmgr.cli import images, looking, native, plan, prove, reaching, stacks, why
+from envmgr.cli import images, looking, native, plan, prove, reaching, secrets, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.imported import Became, Difference, Fate, ImportResult
 from envmgr.model.observed import ExecResult, ImageInfo, RegistryImage, State
 from envmgr.model.progress import Caution, Message, Note, Output, Progress, Step
+from envmgr.operations import secrets_check
 from envmgr.proving.reach import Machine
 from envmgr.report.errors import report_error
 from envmgr.report.progress import as_event, listening, silent
@@ -41,8 +44,9 @@ def machine(terminal: Terminal) -> Terminal:
         with silent() if is_quiet else listening(as_json=as_json) as listen:
             yield replace(terminal.house.session(), listen=listen)
 
-    for module in (images, looking, native, plan, prove, reaching, stacks, why):
+    for module in (images, looking, native, plan, prove, reaching, secrets, stacks, why):
         terminal.patch.setattr(module, "session", session)
+    terminal.patch.setattr(secrets_check, "in_git", lambda _folder, _paths: [])
     return terminal
 
 
@@ -108,6 +112,16 @@ def desk(machine: Terminal) -> None:
     up(machine)
 
 
+def rendered(machine: Terminal) -> None:
+    machine.run("render")
+
+
+def foreign(machine: Terminal) -> None:
+    """Have a Compose file with something to find, and something that it accepts."""
+    text = 'services: {web: {image: web, x-envmgr-lint: {EM-S04: "its image has a user"}}}'
+    (machine.house.folder / "foreign.yml").write_text(text)
+
+
 def saved(machine: Terminal) -> None:
     assert machine.run("images", "save", "images.tar").code == 0
 
@@ -134,6 +148,17 @@ def proved(machine: Terminal) -> None:
     machine.house.engine.exec_handler = lambda _container, argv, _variables: ExecResult(
         0, "".join(f"\n{mark}\n\n{mark}: 0\n" for mark in marks.findall(argv[-1]))
     )
+
+
+def piped(machine: Terminal) -> None:
+    """Have a value come through a pipe."""
+    stream = io.TextIOWrapper(io.BytesIO(b"k3Vq-7Zt0_wXb9RmPf2a\n"))
+    machine.patch.setattr(sys, "stdin", stream)
+
+
+def weakened(machine: Terminal) -> None:
+    (machine.house.folder / ".env.dev").write_text("SECRET_KEY=secret\nNOBODY=1\n")
+    (machine.house.folder / ".env.prod").write_text("SECRET_KEY=secret\n")
 
 
 Prepare = Callable[[Terminal], None]
@@ -173,15 +198,38 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("open dev app", None, 2),
     ("render", None, 0),
     ("render --check", None, 7),
+    ("lint", rendered, 0),
+    ("lint foreign.yml", foreign, 9),
+    ("lint", None, 2),
     ("build dev", build, 0),
     ("lock", published, 0),
     ("lock --check", None, 7),
+    ("secrets init", None, 0),
+    ("secrets init", weakened, 0),
+    ("secrets set dev SECRET_KEY", piped, 0),
+    ("secrets set dev NOBODY", piped, 2),
+    ("secrets list", up, 0),
+    ("secrets list", None, 0),
+    ("secrets show dev SECRET_KEY", up, 0),
+    ("secrets show prod SECRET_KEY", up, 2),
+    ("secrets check", up, 9),
+    ("secrets check", weakened, 9),
     ("images list", build, 0),
     ("images build", None, 0),
     ("images pull", nothing_there, 0),
     ("images save images.tar", None, 0),
     ("images load images.tar", saved, 0),
+    ("capacity", up, 0),
+    ("capacity nowhere", None, 2),
+    ("secrets rotate dev redis SECRET_KEY", up, 0),
+    ("secrets rotate dev redis", None, 2),
+    ("secrets rotate dev", up, 2),
 ]
+
+
+def named(line: str) -> str:
+    """Return the command of a line: of a group with its second word."""
+    return " ".join(line.split()[: 2 if line.startswith(("images", "secrets")) else 1])
 
 
 def held_against_the_page(command: str, ended: Ended) -> None:
@@ -196,7 +244,7 @@ def held_against_the_page(command: str, ended: Ended) -> None:
 def test_what_a_command_prints_is_described(machine: Terminal, line: str, prepare: Prepare | None, code: int):
     if prepare:
         prepare(machine)
-    name = " ".join(line.split()[: 2 if line.startswith("images") else 1])
+    name = named(line)
     ended = machine.run(*line.split(), "--json")
     assert ended.code == code
     held_against_the_page(name, ended)
@@ -205,7 +253,7 @@ def test_what_a_command_prints_is_described(machine: Terminal, line: str, prepar
 def test_every_command_is_described_and_run_here():
     every = {path.removeprefix("envmgr ") for path, command in commands() if not hasattr(command, "commands")} - PASS_ON
     assert set(SHAPES.commands) == every
-    assert {" ".join(line.split()[: 2 if line.startswith("images") else 1]) for line, *_ in RUNS} == every
+    assert {named(line) for line, *_ in RUNS} == every
 
 
 def test_every_message_is_described(capsys: pytest.CaptureFixture[str]):

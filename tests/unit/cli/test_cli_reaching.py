@@ -64,7 +64,7 @@ def test_a_server_of_the_base_is_found_from_any_environment(terminal: Terminal, 
 
 def test_at_a_desktop_the_page_opens(terminal: Terminal, opened: list[str]):
     sit_down(terminal, DISPLAY=":0")
-    assert "opened in the browser" in terminal.run("open", "dev", "web").err
+    assert "opening it in the browser" in terminal.run("open", "dev", "web").err
     assert opened == ["http://localhost:8000"]
     for arguments in (("open", "dev"), ("open", "dev", "web", "--print"), ("open", "dev", "web", "--json")):
         assert terminal.run(*arguments).code == 0

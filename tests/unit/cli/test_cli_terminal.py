@@ -100,3 +100,15 @@ def test_json_has_no_colours_whatever_is_forced(folder: Path):
     assert code == 4
     assert "\x1b" not in shown
     assert shown.startswith('{"format": 1, "event": "error"')
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_browser_that_the_environment_names_is_given_the_page(folder: Path, code: int):
+    (folder / "envmgr.toml").write_text(SPEC + "ports = { web = 8123 }\n")
+    browser = folder / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s|" "$@" > {folder}/asked\nexit {code}\n')
+    browser.chmod(0o755)
+    ended, shown = on_terminal(folder, "open", "prod", "web", NO_COLOR="1", BROWSER=f"{browser} --new %s")
+    assert (folder / "asked").read_text() == "--new|http://localhost:8123|"
+    assert shown.startswith("http://localhost:8123\nopening it in the browser\n")
+    assert (ended, "no browser could show it" in shown) == ((2, True) if code else (0, False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -58,14 +57,6 @@ LINES = [(line, path) for path, command in commands() for line in examples(comma
 @pytest.mark.parametrize(("line", "path"), LINES, ids=lambda it: it)
 def test_every_example_parses(line: str, path: str):
     assert f"{parse(line).command_path} ".startswith(f"{path} ")
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/json.md", "docs/terminal.md"])
-def test_what_a_page_says_to_type_parses(repository: Path, page: str):
-    lines = re.findall(r"^(?:\$ |    )(envmgr .*)$", (repository / page).read_text(), re.MULTILINE)
-    assert lines
-    for line in lines:
-        parse(re.split(r"\s{2,}|\s[>|]\s", line)[0])
 
 
 def test_an_example_that_does_not_parse_would_be_seen():

@@ -3,16 +3,18 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+from http.client import RemoteDisconnected
 from pathlib import Path
 
-import httpx
 import pytest
 
 from envmgr.engine.api import Answer, Api
 from envmgr.engine.context import Endpoint
 from envmgr.engine.failures import engine_error
+from envmgr.engine.wire import Request, Unconnected
 from envmgr.errors import EngineError
-from tests.fakes.played import api_of, refusal, reply
+from tests.fakes.played import Told, api_of, api_playing, path_of, refusal, reply
+from tests.unit.engine.serving import PING, on_a_port, saying, whole
 
 SOCKET = Endpoint("unix:///run/docker.sock")
 
@@ -27,11 +29,11 @@ def test_asks_in_the_version_that_both_speak():
 def test_an_older_engine_sets_the_version_a_newer_one_does_not(offered, used):
     asked = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.path)
-        return httpx.Response(200, headers={"Api-Version": offered}, json={})
+    def answer(request: Request) -> Told:
+        asked.append(path_of(request))
+        return Told(200, b"{}", {"Api-Version": offered})
 
-    Api(SOCKET, httpx.MockTransport(answer)).get("/info")
+    api_playing(answer).get("/info")
     assert asked == ["/_ping", used]
 
 
@@ -59,25 +61,35 @@ def test_a_message_without_a_document():
     assert Answer(500, b"[]", "").message == "[]"
 
 
-def failing(number: int) -> httpx.ConnectError:
-    """What httpx makes of a failed connect: the number is two causes deep."""
-    outer = httpx.ConnectError("connect failed")
-    middle = RuntimeError("httpcore")
-    middle.__cause__ = OSError(number, "why")
-    outer.__cause__ = middle
-    return outer
+def failing(cause: Exception) -> Unconnected:
+    """What the wire makes of a failed connect."""
+    failed = Unconnected(str(cause))
+    failed.__cause__ = cause
+    return failed
 
 
 @pytest.mark.parametrize(
     ("error", "says", "helps"),
     [
-        (failing(errno.ENOENT), "Docker is not running: there is no socket /run/docker.sock", "make docker-dev"),
-        (failing(errno.ECONNREFUSED), "Docker is not running: nothing answers at unix://", "start Docker"),
-        (failing(errno.EACCES), "No permission to use the Docker socket /run/docker.sock", "docker group"),
-        (httpx.ConnectError("no such host"), "cannot be reached: no such host", "start Docker"),
-        (httpx.ConnectTimeout("slow"), "does not take connections", "restart Docker"),
-        (httpx.ReadTimeout("slow"), "did not answer in time: GET /info", "restart Docker"),
-        (httpx.RemoteProtocolError("peer closed"), "broke the connection: GET /info", "try again"),
+        (
+            failing(OSError(errno.ENOENT, "why")),
+            "Docker is not running: there is no socket /run/docker.sock",
+            "make docker-dev",
+        ),
+        (
+            failing(OSError(errno.ECONNREFUSED, "why")),
+            "Docker is not running: nothing answers at unix://",
+            "start Docker",
+        ),
+        (
+            failing(OSError(errno.EACCES, "why")),
+            "No permission to use the Docker socket /run/docker.sock",
+            "docker group",
+        ),
+        (failing(socket.gaierror(-2, "no such host")), "cannot be reached: [Errno -2] no such host", "start Docker"),
+        (failing(TimeoutError("slow")), "does not take connections", "restart Docker"),
+        (TimeoutError("slow"), "did not answer in time: GET /info", "restart Docker"),
+        (RemoteDisconnected("peer closed"), "broke the connection: GET /info", "try again"),
     ],
 )
 def test_every_failure_says_what_to_do(error, says, helps):
@@ -88,7 +100,7 @@ def test_every_failure_says_what_to_do(error, says, helps):
 
 
 def test_a_failure_below_a_request_is_translated_and_kept_as_the_cause():
-    lost = httpx.ReadError("reset")
+    lost = ConnectionResetError("reset")
     api, _ = api_of({"GET /info": lost})
     with pytest.raises(EngineError, match="broke the connection") as caught:
         api.get("/info")
@@ -137,11 +149,12 @@ def test_an_engine_that_hangs(tmp_path):
         hold.set()
 
 
+@pytest.mark.spawns
 def test_a_proxy_of_the_operators_is_not_used(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy.example:1080")
-    api = Api(SOCKET, httpx.MockTransport(lambda _: httpx.Response(200, headers={"Api-Version": "1.51"}, json=[])))
-    assert api.get("/networks") == []
+    with on_a_port(saying(PING, whole(b"[]"))) as served:
+        assert Api(served.endpoint).get("/networks") == []
 
 
 def test_close_forgets_the_connection():

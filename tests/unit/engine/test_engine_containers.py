@@ -5,15 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
 
 from envmgr.engine import containers, host, observation
-from envmgr.engine.context import Endpoint
 from envmgr.engine.stream import HEADER, MULTIPLEXED
+from envmgr.engine.wire import Request
 from envmgr.errors import EngineError
 from envmgr.model.observed import HealthRun, Incident
-from tests.fakes.played import api_of, refusal, reply
+from tests.fakes.played import Told, api_of, api_playing, params_of, refusal, reply
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -24,14 +23,14 @@ def recorded(name: str):
 
 def test_logs_of_both_streams():
     data = HEADER.pack(1, 4) + b"out\n" + HEADER.pack(2, 4) + b"err\n"
-    answer = httpx.Response(200, content=data, headers={"Content-Type": MULTIPLEXED})
+    answer = Told(200, data, headers={"Content-Type": MULTIPLEXED})
     api, played = api_of({"GET /containers/c/logs": answer})
     assert containers.logs(api, "c", 20) == "out\nerr\n"
     assert played.asked == [("GET /containers/c/logs", {"stdout": "1", "stderr": "1", "tail": "20"})]
 
 
 def test_logs_between_two_moments():
-    api, played = api_of({"GET /containers/c/logs": httpx.Response(200, content=b"")})
+    api, played = api_of({"GET /containers/c/logs": Told(200)})
     begins, ends = datetime(2026, 1, 2, microsecond=250000, tzinfo=UTC), datetime(2026, 1, 2, second=1, tzinfo=UTC)
     assert containers.logs(api, "c", 20, begins, ends) == ""
     asked = played.asked[0][1]
@@ -46,7 +45,7 @@ def test_history_is_read_from_what_the_engine_remembers():
         {"Action": "oom", "timeNano": 1767312003_000000000, "Actor": {"ID": "c"}},
     ]
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    api, played = api_of({"GET /events": httpx.Response(200, content=content)})
+    api, played = api_of({"GET /events": Told(200, content)})
     assert containers.history(api, "c") == (
         Incident("start", datetime(2026, 1, 2, tzinfo=UTC)),
         Incident("kill", datetime(2026, 1, 2, second=1, tzinfo=UTC), signal=15),
@@ -59,7 +58,7 @@ def test_history_is_read_from_what_the_engine_remembers():
 
 
 def test_an_engine_that_remembers_nothing():
-    assert containers.history(api_of({"GET /events": httpx.Response(200, content=b"")})[0], "c") == ()
+    assert containers.history(api_of({"GET /events": Told(200)})[0], "c") == ()
     with pytest.raises(EngineError, match="bad filter"):
         containers.history(api_of({"GET /events": refusal(400, "bad filter")})[0], "c")
 
@@ -87,15 +86,12 @@ def test_start_and_stop_are_fine_with_what_is_so_already(status):
 def test_a_fraction_of_a_second_to_stop_is_rounded_up():
     asked = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(dict(request.url.params) or request.extensions["timeout"]["read"])
-        return httpx.Response(204, headers={"Api-Version": "1.51"})
+    def answer(request: Request) -> Told:
+        asked.append((params_of(request), request.seconds))
+        return Told(204, headers={"Api-Version": "1.51"})
 
-    from envmgr.engine.api import Api
-
-    api = Api(Endpoint("unix:///x"), httpx.MockTransport(answer))
-    containers.restart(api, "c", 0.2)
-    assert asked[1:] == [{"t": "1"}]
+    containers.restart(api_playing(answer), "c", 0.2)
+    assert asked[1:] == [({"t": "1"}, 61)]
 
 
 def test_a_container_that_is_gone_cannot_start():

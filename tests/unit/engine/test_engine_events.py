@@ -6,17 +6,16 @@ import threading
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from envmgr.engine.events import subscribe
 from envmgr.errors import EngineError
-from tests.fakes.played import api_of, refusal
+from tests.fakes.played import Told, api_of, refusal
 
 RECORDED = Path(__file__).parent / "recorded" / "events.jsonl"
 
 
-class Wire(httpx.SyncByteStream):
+class Wire:
     """The engine's side of a subscription: what is put comes out, None ends it, an exception breaks it."""
 
     def __init__(self) -> None:
@@ -28,10 +27,7 @@ class Wire(httpx.SyncByteStream):
                 raise item
             yield item
 
-    def get_extra_info(self, what: str) -> Wire:
-        return self
-
-    def shutdown(self, how: int) -> None:
+    def hang_up(self) -> None:
         self.coming.put(None)
 
 
@@ -42,7 +38,7 @@ def wire() -> Wire:
 
 @pytest.fixture
 def api(wire):
-    response = httpx.Response(200, stream=wire, extensions={"network_stream": wire})
+    response = Told(200, pieces_of=lambda: iter(wire), on_hang_up=wire.hang_up)
     api, played = api_of({"GET /events": response})
     api.played = played
     return api
@@ -103,7 +99,7 @@ def test_the_end_of_the_engine_is_an_error_for_everybody_who_asks(api, wire):
 
 
 def test_a_broken_connection(api, wire):
-    wire.coming.put(httpx.ReadError("reset"))
+    wire.coming.put(ConnectionResetError("reset"))
     with subscribe(api, "chat") as events, pytest.raises(EngineError, match="broke the connection: following events"):
         list(events)
 

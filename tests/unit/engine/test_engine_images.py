@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from envmgr.engine import images, whales
 from envmgr.engine.context import Endpoint
 from envmgr.engine.protocol import BuildRequest
 from envmgr.errors import EngineError
-from tests.fakes.played import api_of, refusal, reply
+from tests.fakes.played import Told, api_of, refusal, reply
 
 PRIVATE = "registry.example:5000/team/app:1.0"
 
@@ -27,7 +26,7 @@ def test_a_reference_that_is_none():
         images.find(api_of({"GET /images/not valid/json": refusal(400, "invalid reference format")})[0], "not valid")
 
 
-def asked(answer: httpx.Response | Exception) -> bool:
+def asked(answer: Told | Exception) -> bool:
     api, _ = api_of({"GET /distribution/registry.example:5000/team/app:1.0/json": answer})
     return images.registry_answers(api, PRIVATE, 0.5)
 
@@ -55,7 +54,7 @@ def test_a_registry_that_refuses_has_answered(answer):
         refusal(500, 'Get "http://127.0.0.1:5999/v2/": dial tcp 127.0.0.1:5999: connect: connection refused'),
         refusal(500, "received unexpected HTTP status: 503 Service Unavailable"),
         refusal(500, "tls: failed to verify certificate: x509: cannot validate certificate for 10.0.0.1"),
-        httpx.ReadTimeout("timed out"),
+        TimeoutError("timed out"),
     ],
 )
 def test_a_registry_that_cannot_be_reached(answer):
@@ -64,7 +63,7 @@ def test_a_registry_that_cannot_be_reached(answer):
 
 def test_an_engine_that_cannot_be_reached_is_no_answer_about_its_registry():
     with pytest.raises(EngineError, match="broke the connection"):
-        asked(httpx.ReadError("reset"))
+        asked(ConnectionResetError("reset"))
     with pytest.raises(EngineError, match="invalid reference"):
         asked(refusal(400, "invalid reference format"))
 

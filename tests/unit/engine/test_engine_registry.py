@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from envmgr.engine import registry
 from envmgr.errors import EngineError
 from envmgr.model.observed import RegistryImage
-from tests.fakes.played import api_of, refusal, reply
+from tests.fakes.played import Told, api_of, refusal, reply
 
 IMAGE = "registry.example:5000/team/app:1.0"
 DIGEST = f"sha256:{'a' * 64}"
 
 
-def asked(answer: httpx.Response | Exception) -> RegistryImage:
+def asked(answer: Told | Exception) -> RegistryImage:
     api, _ = api_of({"GET /distribution/registry.example:5000/team/app:1.0/json": answer})
     return registry.find(api, "/nowhere/docker", {}, IMAGE, 0.5)
 
@@ -34,17 +33,17 @@ def test_an_image_of_two_platforms():
     [
         (refusal(404, "manifest unknown"), "could not be asked of its registry: manifest unknown"),
         (refusal(500, "dial tcp: connection refused"), "could not be asked of its registry: dial tcp"),
-        (httpx.ReadTimeout("timed out"), "did not answer within 0.5 s"),
+        (TimeoutError("timed out"), "did not answer within 0.5 s"),
     ],
 )
-def test_a_registry_that_does_not_give_it(answer: httpx.Response | Exception, message: str):
+def test_a_registry_that_does_not_give_it(answer: Told | Exception, message: str):
     with pytest.raises(EngineError, match=message):
         asked(answer)
 
 
 @pytest.mark.spawns
 @pytest.mark.parametrize("answer", [refusal(401, "unauthorized"), refusal(500, "no basic auth credentials")])
-def test_a_registry_that_wants_a_login_is_asked_by_the_docker_command(answer: httpx.Response):
+def test_a_registry_that_wants_a_login_is_asked_by_the_docker_command(answer: Told):
     with pytest.raises(EngineError, match="/nowhere/docker cannot be run"):
         asked(answer)
 

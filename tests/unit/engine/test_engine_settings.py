@@ -33,6 +33,10 @@ def test_an_engine_that_says_nothing():
     assert read() == Settings(logging={"": ""})
 
 
+def test_a_capability_is_named_as_compose_names_it():
+    assert read(host={"CapDrop": ["CAP_NET_BIND_SERVICE", "ALL"]}).dropped == ("ALL", "NET_BIND_SERVICE")
+
+
 def test_values_of_the_operators_files_never_get_in():
     revision = naming.revision({"TOKEN": "0123456789ab", "URL": "ab0123456789"})
     found = read({"Env": ["MODE=calm", "URL=db://secret", f"{naming.REVISION}={revision}", "TOKEN=secret"]})

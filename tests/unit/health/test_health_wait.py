@@ -100,7 +100,7 @@ def app(name: str = "app", **fields: Any) -> Service:
 
 
 def health(verdict: Verdict, reason: str, seconds: float, name: str = "app", latency: float | None = None):
-    return ServiceHealth("dev", name, verdict, reason, latency, pytest.approx(seconds))
+    return ServiceHealth("dev", name, verdict, reason, latency, pytest.approx(seconds, abs=0.02))
 
 
 def one(name: str = "app", health: EngineHealth = EngineHealth.STARTING, **fields: Any) -> Container:
@@ -222,7 +222,7 @@ def test_a_probe_that_fails_is_run_again_until_it_passes(wait):
     world = World({0: (GOOD,)}, probes=[(0.1, False, "refused"), (0.1, False, "503"), (0.1, True, "")])
     (found,) = wait(world, app(probe=PROBE))
     assert found == health(Verdict.HEALTHY, "", 1.3, latency=0.1)
-    assert world.runs == pytest.approx([0, 0.6, 1.2])
+    assert world.runs == pytest.approx([0, 0.6, 1.2], abs=0.02)
     assert [heard.reason for heard in world.heard] == ["being probed", "refused", "503", ""]
 
 

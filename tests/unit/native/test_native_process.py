@@ -112,7 +112,7 @@ def test_one_that_does_not_end_is_killed_with_its_children(start, tmp_path):
         """,
         stop_seconds=0.3,
     )
-    wait_until(lambda: "child" in output(), "the program runs")
+    wait_until(lambda: len(output().split()) == 2, "the program runs")
     child = int(output().split()[1])
     process.send_signal(signal.SIGTERM)
     assert process.wait(SECONDS) == 130

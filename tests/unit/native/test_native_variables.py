@@ -8,7 +8,10 @@ from envmgr.native.loopback import Loopback
 from envmgr.native.variables import DeskVariables, desk_variables, merged, unreachable
 from envmgr.secrets.vault import Vault
 
-PASSWORDS = {
+VALUES = {
+    "POSTGRES_LOGIN": "dev_app_2",
+    "REDIS_LOGIN": "dev_app_2",
+} | {
     name: f"value-of-{name.lower()}"
     for name in (
         *(
@@ -28,7 +31,7 @@ PASSWORDS = {
 def given(chatbot):
     stack = chatbot.declared.stack("dev")
     loopback = Loopback.of((chatbot.declared.base, stack))
-    fill = Vault().with_target("dev", PASSWORDS).with_target("infra", {"QDRANT_ADMIN_PASSWORD": "k"}).fill
+    fill = Vault().with_target("dev", VALUES).with_target("infra", {"QDRANT_ADMIN_PASSWORD": "k"}).fill
     return {one.name: desk_variables(one, {"SMTP_HOST": "mail.example.com"}, loopback, fill) for one in stack.services}
 
 
@@ -48,7 +51,7 @@ def test_addresses_are_the_loopbacks_and_the_rest_is_as_it_was(given):
 def test_secrets_are_files_whose_addresses_are_the_loopbacks_too(given):
     app = given["app"]
     assert app.files["DATABASE_URL"] == (
-        "postgresql+asyncpg://dev_app_1:value-of-postgres_password@127.0.0.1:5433/dev_shia_chatbot"
+        "postgresql+asyncpg://dev_app_2:value-of-postgres_password@127.0.0.1:5433/dev_shia_chatbot"
     )
     assert app.with_files(Path("/desk"))["DATABASE_URL_FILE"] == "/desk/DATABASE_URL"
     assert "value-of" not in str(app.plain)

@@ -26,7 +26,7 @@ class Door:
         self.asked: list[tuple[str, ...]] = []
 
     def __call__(self, container: Container, argv: tuple[str, ...], variables: Mapping[str, str]) -> ExecResult:
-        if container.service != "nginx":
+        if container.service not in ("nginx", "prometheus", "alertmanager"):
             return self.others(container, argv, variables)
         if "NEXT" not in variables:
             return ExecResult(0, "")
@@ -78,7 +78,7 @@ def test_what_it_refuses_changes_nothing(house: House, door: Door):
     assert {path: path.read_bytes() for path in (house.folder / "compose").rglob("*") if path.is_file()} == files
 
 
-@pytest.mark.parametrize("code", [124, 126, 127])
+@pytest.mark.parametrize("code", [124, 126, 127, 137])
 def test_an_image_without_the_program_is_taken_at_its_word(house: House, door: Door, code: int):
     change(house)
     door.answer = ExecResult(code, "not found")
@@ -97,3 +97,68 @@ def test_one_that_does_not_run_is_not_asked(house: House, door: Door):
     door.answer = ExecResult(1, WRONG)
     house.up("infra")
     assert door.shown == []
+
+
+PROMTOOL = (
+    "Checking /tmp/envmgr-next\n\n"
+    "  FAILED: parsing YAML file /tmp/envmgr-next: yaml: unmarshal errors:\n  line 3: no\n  line 4: b\n"
+)
+AMTOOL = "Checking '/tmp/envmgr-next'  FAILED: undefined receiver \"x\" used in route\n\namtool: error: failed\n"
+MONITORS = """\
+[infra.prometheus]
+uses = ["alertmanager"]
+
+[infra.alertmanager]
+
+[variables.SECRET_KEY]"""
+
+
+@pytest.fixture
+def monitors(house: House) -> Door:
+    house.write(SPEC.replace("[variables.SECRET_KEY]", MONITORS))
+    for image in ("prom/prometheus:v2.53.3", "prom/alertmanager:v0.28.1"):
+        house.engine.has_image(image)
+    one = Door(house)
+    house.engine.exec_handler = one
+    house.up("infra")
+    return one
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "check", "said", "message"),
+    [
+        (
+            "prometheus",
+            'scrape_interval = "30s"',
+            ("promtool", "check", "config", "--syntax-only"),
+            PROMTOOL,
+            "/etc/prometheus/prometheus.yml of prometheus in infra: "
+            "parsing YAML file /etc/prometheus/prometheus.yml: yaml: unmarshal errors: line 3: no",
+        ),
+        (
+            "alertmanager",
+            'repeat_interval = "1h"',
+            ("amtool", "check-config"),
+            AMTOOL,
+            '/etc/alertmanager/alertmanager.yml of alertmanager in infra: undefined receiver "x" used in route',
+        ),
+    ],
+)
+def test_monitors_are_asked_by_their_own_tools(
+    house: House, monitors: Door, table: str, key: str, check: tuple[str, ...], said: str, message: str
+):
+    house.edit(f"[infra.{table}]\n", f"[infra.{table}]\n{key}\n")
+    before = house.ids()
+    monitors.answer = ExecResult(1, said)
+    with pytest.raises(SpecError) as caught:
+        house.up("infra")
+    assert [one.message for one in caught.value.problems] == [message]
+    assert [argv[4:] for argv in monitors.asked] == [check]
+    assert house.ids() == before
+    monitors.answer = ExecResult(1, "")
+    with pytest.raises(SpecError) as caught:
+        house.up("infra")
+    assert caught.value.problems[0].message.endswith(": exit code 1")
+    monitors.answer = ExecResult(0, "")
+    house.up("infra")
+    assert house.ids() != before

@@ -41,7 +41,7 @@ def test_an_environment_goes_with_everything_that_it_owns(house: House):
     ]
     assert plan.risks == (
         Risk("PostgreSQL database dev_play", "12 MB"),
-        Risk("Redis user dev_app with its keys dev_*", "12 MB"),
+        Risk("Redis keys dev_*", "12 MB"),
     )
     assert (result.targets, result.kept) == (("dev",), ())
     assert house.servers.owned == {"postgres stage", "redis stage"}
@@ -126,7 +126,7 @@ def test_a_server_that_does_not_run_may_hold_data(house: House):
 def test_a_server_that_does_not_answer_is_not_guessed_about(house: House):
     house.up("dev")
     house.servers.refuses.add("exists redis dev")
-    with pytest.raises(EngineError, match="cannot look for the Redis user dev_app"):
+    with pytest.raises(EngineError, match="cannot look for the Redis keys dev_"):
         delete(house, "dev")
     assert nothing_deleted(house)
 
@@ -146,14 +146,14 @@ def test_an_operator_who_does_not_agree_keeps_everything(house: House):
 def test_a_destroy_that_was_cut_short_goes_on(house: House):
     house.up("dev")
     house.servers.refuses.add("revoke redis dev")
-    with pytest.raises(EngineError, match="cannot delete the Redis user dev_app"):
+    with pytest.raises(EngineError, match="cannot delete the Redis keys dev_"):
         delete(house, "dev")
     assert house.servers.owned == {"redis dev"}
     assert (house.folder / ".envmgr" / "dev").exists()
     house.servers.refuses.clear()
     shown: Shown = []
     delete(house, "dev", shown=shown)
-    risk = Risk("Redis user dev_app with its keys dev_*", "12 MB")
+    risk = Risk("Redis keys dev_*", "12 MB")
     assert shown[0][1].steps == (Step("dev", Subject.GRANT, risk.what, Action.REMOVE, risks=(risk,)),)
     assert house.servers.owned == set()
 

@@ -239,7 +239,7 @@ def test_a_variable_that_envmgr_sets_leads_to_what_it_follows_from(play: House):
 def test_a_password_is_inside_what_it_opens(play: House):
     assert one(play, "prod", "POSTGRES_PASSWORD").reaches == ("app inside DATABASE_URL",)
     (composed,) = one(play, "prod", "DATABASE_URL").sources
-    assert composed.what == "put together by envmgr from POSTGRES_PASSWORD"
+    assert composed.what == "put together by envmgr from POSTGRES_LOGIN, POSTGRES_PASSWORD"
 
 
 def test_a_variable_without_a_target_is_shown_for_all(play: House):

@@ -30,7 +30,7 @@ DEV = {
     ("dev", "app", "asgi"): "healthy",
     ("dev", "worker", "job"): "completed",
     ("dev", "postgres", "PostgreSQL database dev_play"): "healthy",
-    ("dev", "redis", "Redis user dev_app with its keys dev_*"): "healthy",
+    ("dev", "redis", "Redis keys dev_*"): "healthy",
 }
 INFRA = {("infra", "postgres", "postgres"): "healthy", ("infra", "redis", "redis"): "healthy"}
 
@@ -60,7 +60,7 @@ def test_a_stopped_server_is_a_verdict_not_an_error(house: House):
     assert verdicts(result)["infra", "redis", "redis"] == "stopped"
     assert reasons(result) == {
         ("redis", "redis"): "stopped",
-        ("redis", "Redis user dev_app with its keys dev_*"): "redis of infra does not run",
+        ("redis", "Redis keys dev_*"): "redis of infra does not run",
     }
 
 

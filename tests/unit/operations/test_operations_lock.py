@@ -240,9 +240,31 @@ def test_an_archive_of_locked_images_comes_with_a_warning(shop: House):
     locked(shop)
     for name, digest in (("postgres:17", ONE), ("redis:8.0", TWO), (PLAY, THREE)):
         shop.engine.images[f"{name}@{digest}"] = shop.engine.images[name]
-    save(shop.session(), shop.folder / "images.tar", ("dev",))
+    save(shop.session(), shop.folder / "images.tar", ())
     (text,) = shop.texts(Caution)
     assert "an archive carries no digests" in text
+    assert set((shop.folder / "images.tar").read_text().splitlines()) == {"postgres:17", "redis:8.0", PLAY}
+
+
+def test_a_locked_image_that_was_pulled_by_its_digest_alone_is_carried_by_its_tag(shop: House):
+    locked(shop)
+    for name, digest in (("postgres:17", ONE), ("redis:8.0", TWO), (PLAY, THREE)):
+        shop.engine.images[f"{name}@{digest}"] = shop.engine.images[name]
+    del shop.engine.images["redis:8.0"]
+    save(shop.session(), shop.folder / "images.tar", ())
+    assert "redis:8.0" in (shop.folder / "images.tar").read_text().splitlines()
+    assert shop.engine.images["redis:8.0"] is shop.engine.images[f"redis:8.0@{TWO}"]
+
+
+def test_a_tag_that_has_become_another_image_makes_no_archive(shop: House):
+    locked(shop)
+    for name, digest in (("postgres:17", ONE), ("redis:8.0", TWO), (PLAY, THREE)):
+        shop.engine.images[f"{name}@{digest}"] = shop.engine.images[name]
+    shop.engine.images["redis:8.0"] = replace(shop.engine.images["redis:8.0"], id="sha256:other")
+    with pytest.raises(EngineError) as caught:
+        save(shop.session(), shop.folder / "images.tar", ())
+    assert caught.value.help == f"docker tag redis:8.0@{TWO} redis:8.0"
+    assert not (shop.folder / "images.tar").exists()
 
 
 def test_the_programs_that_reach_a_managed_server_are_held_to_their_digest_too(shop: House):

@@ -117,6 +117,7 @@ def test_one_service_goes_and_everything_else_runs_on(desk: House):
     after = desk.ids()
     assert (result.native, result.stopped) == (("app",), ("app",))
     assert result.container == ("migrate", "worker", "page")
+    assert result.healthy > 0
     assert {name for name in before if before[name] != after.get(name)} == {"play-dev-app-1"}
     assert desk.container("play-dev-app-1").labels["envmgr.kind"] == "native"
     assert read_native(desk.folder, "dev") == ("app",)

@@ -166,7 +166,7 @@ def test_a_container_removed_by_hand_is_made_again_and_nothing_else(house: House
     house.engine.discard(house.engine.get("play-dev-app-1"))
     assert actions(house.plan("dev")) == [
         ("dev", "PostgreSQL database dev_play", Action.PROVISION),
-        ("dev", "Redis user dev_app with its keys dev_*", Action.PROVISION),
+        ("dev", "Redis keys dev_*", Action.PROVISION),
         ("dev", "app", Action.CREATE),
     ]
     house.up("dev")
@@ -218,7 +218,7 @@ def test_a_password_that_changes_is_set_in_its_server_alone(house: House):
     path.write_text(path.read_text().replace(house.secrets("dev")["REDIS_PASSWORD"], "another"))
     plan = house.plan("dev")
     assert [(s.name, s.reason) for s in plan.of("dev", Subject.GRANT)] == [
-        ("Redis user dev_app with its keys dev_*", "its password has changed")
+        ("Redis keys dev_*", "its password has changed")
     ]
     fields = {cause.field for step in plan.of("dev", Subject.SERVICE) for cause in step.causes}
     assert fields == {"secrets.REDIS_URL"}

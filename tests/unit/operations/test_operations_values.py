@@ -30,16 +30,29 @@ def test_the_targets_own_file_wins_over_the_shared_one_and_the_shell(house: Hous
     session = house.session()
     dev, stage = session.project.system.stack("dev"), session.project.system.stack("stage")
     values = gather(session, (dev, stage))
-    assert values["dev"].plain(dev) == {"REGION": "own", "LEVEL": "shell"}
-    assert values["stage"].plain(stage) == {"REGION": "shared", "LEVEL": "shell"}
+    assert values["dev"].plain(dev) == {"REGION": "own", "LEVEL": "shell", **logins("dev")}
+    assert values["stage"].plain(stage) == {"REGION": "shared", "LEVEL": "shell", **logins("stage")}
     assert {need.name for need in values["dev"].to_generate} == {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY"}
+
+
+def logins(environment: str) -> dict[str, str]:
+    """As whom an environment enters servers where nobody has said otherwise."""
+    return {"POSTGRES_LOGIN": f"{environment}_app_1", "REDIS_LOGIN": f"{environment}_app"}
+
+
+def test_a_login_that_was_exchanged_stands_in_the_operators_file(house: House):
+    write(house, ".env.dev", "REDIS_LOGIN=dev_app_2\n")
+    session = house.session()
+    dev = session.project.system.stack("dev")
+    assert gather(session, (dev,))["dev"].plain(dev) == logins("dev") | {"REDIS_LOGIN": "dev_app_2"}
+    assert session.vault.fill(dev.service("app").secrets[1].content).startswith("redis://dev_app_2:")
 
 
 def test_secrets_are_not_among_the_plain_values(house: House):
     write(house, ".env.dev", "SECRET_KEY=k\nPOSTGRES_PASSWORD=p\nREDIS_PASSWORD=r\n")
     session = house.session()
     dev = session.project.system.stack("dev")
-    assert gather(session, (dev,))["dev"].plain(dev) == {}
+    assert gather(session, (dev,))["dev"].plain(dev) == logins("dev")
     assert "k" not in repr(session.vault.values["dev"]["SECRET_KEY"])
 
 
@@ -72,7 +85,8 @@ def test_what_is_made_is_kept_and_known_and_never_said(house: House):
     dev = session.project.system.stack("dev")
     made = store_generated(session, dev, gather(session, (dev,))["dev"])
     assert made.to_generate == ()
-    assert house.secrets("dev") == dict(made.known)
+    assert {**house.secrets("dev"), **logins("dev")} == dict(made.known)
+    assert not house.secrets("dev").keys() & logins("dev").keys()
     assert session.vault.fill((session.project.system.stack("dev").grants[0].probe.variables["PGPASSWORD"][0],))
     assert house.texts(Note) == [
         "dev: generated POSTGRES_PASSWORD, REDIS_PASSWORD, SECRET_KEY: kept in .env.dev (keep a copy of that file)"

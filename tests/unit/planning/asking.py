@@ -101,7 +101,7 @@ def made(stack_: Stack, one: Service, number: int = 1, **fields: Any) -> Contain
             stop_seconds=int(one.stop_seconds),
             is_read_only=True,
             has_init=True,
-            dropped=("ALL",),
+            dropped=one.dropped,
             security=("no-new-privileges:true",),
             logging={"": "json-file", "max-file": "3", "max-size": "10m"},
         ),

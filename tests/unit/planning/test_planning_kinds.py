@@ -16,6 +16,7 @@ from tests.house import House, house
 __all__ = ["house"]
 
 ROOT = Path(__file__).resolve().parents[3]
+STRONG = "k3Vq-7Zt0_wXb9RmPf2a"
 SPECS = {"this repository": ROOT / "envmgr.toml"} | {
     path.parent.name: path for path in sorted((ROOT / "tests" / "golden").glob("*/envmgr.toml"))
 }
@@ -27,12 +28,13 @@ def settle(house: House) -> list[str]:
     house.engine.described = replace(HOST, cpus=64, memory=1 << 40, runtimes=("runc", "nvidia"))
     system = open_project(house.folder / "envmgr.toml").system
     for stack in system.stacks:
-        lines = [f"{need.name}=value" for need in stack.needed if not need.file and need.is_required]
+        lines = [f"{need.name}={STRONG}" for need in stack.needed if not need.file and need.is_required]
         (house.folder / f".env.{stack.target}").write_text("\n".join(lines))
+        (house.folder / f".env.{stack.target}").chmod(0o600)
         for need in stack.needed:
             if need.file:
                 (house.folder / need.file).parent.mkdir(parents=True, exist_ok=True)
-                (house.folder / need.file).write_text("content\n")
+                (house.folder / need.file).write_text("first line\nsecond line\n")
         for service in stack.services:
             house.engine.has_image(service.image.reference)
             if service.image.build:

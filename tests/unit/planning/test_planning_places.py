@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.plan import Place
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Needed, Origin, SecretMount
+from envmgr.model.stack import SecretMount
 from envmgr.planning.inputs import Written
 from envmgr.planning.places import place_of
 from tests.making import service, stack

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from envmgr import naming
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.observed import EngineHealth, ImageInfo, Settings, State
 from envmgr.model.plan import Action, Cause, Interruption, Loss, Plan, Remark, Step, Subject
 from envmgr.model.secret import SecretRef
@@ -14,8 +15,7 @@ from envmgr.model.stack import (
     Condition,
     Dependency,
     Image,
-    Needed,
-    Origin,
+    Publication,
     Resources,
     SecretMount,
     Service,
@@ -118,6 +118,15 @@ def test_what_was_changed_by_hand_is_drift_and_no_line_of_the_spec_is_its_cause(
     (found,) = make_plan(question(DEV, seen)).steps
     assert (found.action, found.is_drift) == (Action.RECREATE, True)
     assert set(found.causes) == {Cause(*cause) for cause in causes}
+
+
+def test_a_port_below_1024_drops_one_capability_by_name_and_that_is_no_drift():
+    one = of(app(ports=(Publication(8000, 80),)))
+    assert settings(one, "play-dev-app-1").dropped == ("ALL", "NET_BIND_SERVICE")
+    assert make_plan(question(one)).steps == ()
+    seen = changed(running(one), "play-dev-app-1", settings=settings(one, "play-dev-app-1", dropped=("ALL",)))
+    (found,) = make_plan(question(one, seen)).steps
+    assert found.causes == (Cause("cap_drop", "ALL", "ALL, NET_BIND_SERVICE"),)
 
 
 def test_a_definition_that_differs_in_nothing_that_has_a_field():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.observed import (
     Container,
     EngineHealth,
@@ -19,7 +20,7 @@ from envmgr.model.observed import (
 )
 from envmgr.model.proof import Finding, Outcome
 from envmgr.model.secret import SecretValue
-from envmgr.model.stack import Image, Needed, Network, Origin, Publication, Resources, Service, Stack, System, Volume
+from envmgr.model.stack import Image, Network, Publication, Resources, Service, Stack, System, Volume
 from envmgr.proving import inspection, reach
 from envmgr.proving.scan import Seen
 from envmgr.proving.sockets import Listener

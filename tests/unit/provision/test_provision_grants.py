@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from envmgr.errors import EngineError
 from envmgr.model.observed import ExecResult
 from envmgr.model.secret import SecretRef
-from envmgr.model.stack import Command, Grant
+from envmgr.model.stack import Command, Credential, Grant
 from envmgr.provision.grants import Provisioner
 from envmgr.secrets.vault import Vault
 from tests.fakes.engine import FakeEngine
@@ -29,7 +31,7 @@ def provisioner(answer: ExecResult, *images: str) -> tuple[Provisioner, FakeEngi
 
 
 def grant(*, is_given: bool = False) -> Grant:
-    return Grant("pg", "database prod_chat", COMMAND, COMMAND, COMMAND, COMMAND, COMMAND, is_given)
+    return Grant("pg", "database prod_chat", COMMAND, COMMAND, COMMAND, COMMAND, COMMAND, is_given=is_given)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,16 @@ def test_a_refusal_is_one_sentence_with_the_servers_words_and_what_to_check(is_g
     assert caught.value.message == f"cannot {verb} the database prod_chat in the managed pg: {SAID}"
     assert caught.value.details == ("DETAIL:  no",)
     assert caught.value.help == "check its url in envmgr.toml, and PG_ADMIN_PASSWORD in .env.prod; then: envmgr up prod"
+
+
+def test_as_whom_one_enters_is_not_what_has_to_be_checked():
+    login, password = SecretRef("PG_LOGIN", "prod"), SecretRef("PG_PASSWORD", "prod")
+    knock = replace(COMMAND, variables={"LOGIN": (login,), "PASSWORD": (password,)})
+    credential = Credential(password, login, ("prod_app_1", "prod_app_2"), knock, knock)
+    one, _ = provisioner(ExecResult(2, SAID), "postgres:17")
+    with pytest.raises(EngineError) as caught:
+        one.act(replace(grant(), credential=credential), knock, "enter")
+    assert caught.value.help == "check its url in envmgr.toml, and PG_PASSWORD in .env.prod; then: envmgr up prod"
 
 
 def test_a_server_that_says_nothing_is_refused_by_its_exit_code():

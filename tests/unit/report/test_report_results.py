@@ -14,10 +14,12 @@ from envmgr.model.result import (
     DownResult,
     HealthResult,
     ProbeReport,
+    SidesResult,
     StackRow,
     UpResult,
 )
 from envmgr.report import results
+from envmgr.report.native import write_sides
 from envmgr.report.status import write_status
 
 UP = UpResult(
@@ -148,6 +150,8 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                     "services": 2,
                     "is_protected": True,
                     "rows": [ROW_FIELDS, GONE_FIELDS],
+                    "oldest_secret": "",
+                    "secret_age": None,
                 },
                 {
                     "target": "stage",
@@ -156,6 +160,8 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                     "services": 2,
                     "is_protected": False,
                     "rows": [],
+                    "oldest_secret": "",
+                    "secret_age": None,
                 },
             ]
         },
@@ -179,6 +185,15 @@ infra, dev up: 2 services healthy, 2 started, 12.3 s
     (
         lambda: results.write_up(UpResult(("dev",), (), (), 0.04, 0), as_json=False, verb="restarted"),
         "dev restarted: 0 services healthy, nothing to change, 0.0 s\n",
+    ),
+    (
+        lambda: write_sides(SidesResult("dev", ("app",), ("worker",), ("app",), 2, UP.addresses, 1.24), as_json=False),
+        """\
+dev: app on the desk; worker in Docker; 2 services healthy, 1.2 s
+  dev    app    http://localhost:8000
+  infra  redis  localhost:6379
+next:  envmgr run dev app
+""",
     ),
     (
         lambda: results.write_down(DOWN, as_json=False),

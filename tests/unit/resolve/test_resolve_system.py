@@ -7,15 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from envmgr.errors import Problem, SpecError
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef
 from envmgr.model.stack import (
     Build,
     Condition,
     Dependency,
     Image,
-    Needed,
     Network,
-    Origin,
     Publication,
     Resources,
     SecretMount,
@@ -237,8 +236,19 @@ def test_every_reservation_of_the_repositorys_own_spec_fits_its_limit(chatbot: P
 # ---- variables and secrets
 
 URL = SecretRef("POSTGRES_PASSWORD", "dev", "url")
-DATABASE = SecretMount("DATABASE_URL", ("postgresql://dev_app_1:", URL, "@postgres:5432/dev_play"))
-BROKER = SecretMount("REDIS_URL", ("redis://dev_app:", SecretRef("REDIS_PASSWORD", "dev", "url"), "@redis:6379/0"))
+DATABASE = SecretMount(
+    "DATABASE_URL", ("postgresql://", SecretRef("POSTGRES_LOGIN", "dev", "url"), ":", URL, "@postgres:5432/dev_play")
+)
+BROKER = SecretMount(
+    "REDIS_URL",
+    (
+        "redis://",
+        SecretRef("REDIS_LOGIN", "dev", "url"),
+        ":",
+        SecretRef("REDIS_PASSWORD", "dev", "url"),
+        "@redis:6379/0",
+    ),
+)
 API_KEY = SecretMount("API_KEY", (SecretRef("API_KEY", "dev"),))
 SIGNING_KEY = SecretMount("SIGNING_KEY", (SecretRef("SIGNING_KEY", "dev"),))
 
@@ -280,6 +290,10 @@ def test_a_services_own_variables_come_before_the_environments(system_of: System
     assert {name: app.variables[name] for name in "ABC"} == {"A": "service", "B": "environment", "C": "override"}
 
 
+def login(name: str, default: str, place: str) -> Needed:
+    return Needed(name, "dev", False, Origin.OPERATOR, is_required=False, default=default, place=place)
+
+
 def test_what_an_environment_needs_from_its_files(system: System):
     assert system.stack("dev").needed == (
         Needed("API_KEY", "dev", True, Origin.OPERATOR, is_required=False, place="variables.API_KEY"),
@@ -295,7 +309,9 @@ def test_what_an_environment_needs_from_its_files(system: System):
         ),
         Needed("REGION", "dev", False, Origin.OPERATOR, from_shell=True, place="variables.REGION"),
         Needed("POSTGRES_PASSWORD", "dev", True, Origin.GENERATED, place="infra.postgres"),
+        login("POSTGRES_LOGIN", "dev_app_1", "infra.postgres"),
         Needed("REDIS_PASSWORD", "dev", True, Origin.GENERATED, place="infra.redis"),
+        login("REDIS_LOGIN", "dev_app", "infra.redis"),
     )
     assert [need.name for need in system.base.needed] == ["POSTGRES_ADMIN_PASSWORD", "REDIS_ADMIN_PASSWORD"]
 
@@ -303,8 +319,8 @@ def test_what_an_environment_needs_from_its_files(system: System):
 def test_what_an_environment_owns_in_shared_servers(system: System):
     assert [[grant.title for grant in stack.grants] for stack in system.stacks] == [
         [],
-        ["PostgreSQL database dev_play", "Redis user dev_app with its keys dev_*"],
-        ["PostgreSQL database live_play", "Redis user live_app with its keys live_*"],
+        ["PostgreSQL database dev_play", "Redis keys dev_*"],
+        ["PostgreSQL database live_play", "Redis keys live_*"],
     ]
 
 

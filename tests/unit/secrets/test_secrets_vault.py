@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envmgr.model.needed import Needed, Origin
 from envmgr.model.secret import SecretRef, SecretValue, SignedToken, references
-from envmgr.model.stack import Needed, Origin, SecretMount, secret_references
+from envmgr.model.stack import SecretMount, secret_references
 from envmgr.secrets.generate import generate
 from envmgr.secrets.vault import Vault
 from tests.making import service, stack
@@ -73,7 +74,7 @@ def unpadded(text: str) -> bytes:
 def test_a_known_token():
     # Signed by hand with openssl, so that the test does not repeat the code.
     token = (
-        Vault().with_target("infra", {"K": "secret"}).fill((SignedToken(SecretRef("K", "infra"), '{"access":"r"}'),))
+        Vault().with_target("infra", {"K": "secret"}).fill((SignedToken(SecretRef("K", "infra"), ('{"access":"r"}',)),))
     )
     assert (
         token == "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhY2Nlc3MiOiJyIn0.Ya0GdYN-7QwsgtH2tFidaMFcNst1rx-iIWKxmOA0wnY"
@@ -81,9 +82,9 @@ def test_a_known_token():
 
 
 def test_a_token_without_its_key_is_empty_and_another_key_makes_another_token():
-    token = SignedToken(SecretRef("KEY", "nowhere"), "{}")
+    token = SignedToken(SecretRef("KEY", "nowhere"), ("{}",))
     assert VAULT.fill(("a", token, "b")) == "ab"
-    dev, infra = (VAULT.fill((SignedToken(SecretRef("KEY", scope), "{}"),)) for scope in ("dev", "infra"))
+    dev, infra = (VAULT.fill((SignedToken(SecretRef("KEY", scope), ("{}",)),)) for scope in ("dev", "infra"))
     assert dev.split(".")[:2] == infra.split(".")[:2]
     assert dev != infra
 
@@ -108,12 +109,12 @@ def test_a_targets_values_are_replaced_whole_and_others_stay():
 def test_references_are_found_in_order():
     first, second = SecretRef("A", "dev"), SecretRef("B", "dev", "url")
     assert references(("x", first, "y", second, first)) == (first, second, first)
-    assert references(("x", SignedToken(second, "{}"), first)) == (second, first)
+    assert references(("x", SignedToken(second, ("{}",)), first)) == (second, first)
     assert references(("x",)) == ()
 
 
 def test_a_stack_needs_the_key_of_a_token_that_it_delivers():
-    token = SignedToken(SecretRef("KEY", "infra"), "{}")
+    token = SignedToken(SecretRef("KEY", "infra"), ("{}",))
     one = service(secrets=(SecretMount("TOKEN", (token,)),), templated={"OTHER": (SecretRef("OTHER", "dev"), token)})
     assert secret_references(stack(one)) == (SecretRef("KEY", "infra"), SecretRef("OTHER", "dev"))
 
@@ -177,6 +178,16 @@ def test_no_traceback_shows_the_value():
 def test_only_reveal_gives_the_value():
     assert SecretValue(SECRET).reveal() == SECRET
     assert not hasattr(SecretValue(SECRET), "__dict__")
+
+
+def test_who_must_show_no_secret_is_told_what_is_secret_and_no_more():
+    vault = Vault().with_target("dev", {"LOGIN": "dev_app_1", "KEY": SECRET, "UNASKED": "x"})
+    needed = [
+        Needed("LOGIN", "dev", False, Origin.OPERATOR),
+        Needed("KEY", "dev", True, Origin.GENERATED),
+        Needed("KEY", "prod", True, Origin.GENERATED),
+    ]
+    assert vault.secrets(needed) == (SecretValue(SECRET),)
 
 
 # ---- new values

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from envmgr.errors import Problem, SpecError
 from envmgr.spec.kinds import KindOptions
 from envmgr.spec.load import LoadedSpec, load
-from envmgr.spec.schema import Strict
+from envmgr.spec.values import Strict
 
 
 class Postgres(Strict):

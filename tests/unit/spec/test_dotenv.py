@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envmgr.errors import Problem, SpecError
-from envmgr.model.stack import Needed, Origin
-from envmgr.spec.dotenv import EnvValue, append_env, collect, read_env_files
+from envmgr.model.needed import Needed, Origin
+from envmgr.spec.dotenv import EnvValue, collect, read_env_files
+from envmgr.spec.dotenv_write import append_env
 
 
 @pytest.fixture

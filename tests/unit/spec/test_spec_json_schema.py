@@ -15,7 +15,8 @@ from envmgr.catalog.registry import INFRA, SERVICES
 from envmgr.operations.project import kind_options
 from envmgr.spec.json_schema import json_schema
 from envmgr.spec.kinds import KindOptions
-from envmgr.spec.schema import CommonTable, Strict
+from envmgr.spec.schema import CommonTable
+from envmgr.spec.values import Strict
 from envmgr.spec.vocabulary import SECTIONS, keys_of
 
 ROOT = Path(__file__).resolve().parents[3]

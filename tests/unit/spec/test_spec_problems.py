@@ -272,7 +272,7 @@ class TestUnknownKeys:
         assert problems(GOOD + "[service.app]\n[zzz]\n") == [
             '8:2 service: unknown section (did you mean "services"?)',
             "9:2 zzz: unknown section (known here: builds, environments, images, infra, networks, project, "
-            "services, variables)",
+            "secrets, services, variables)",
         ]
 
 

@@ -138,13 +138,20 @@ def test_the_example_asks_for_what_has_no_value_yet():
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("", "# envmgr: values, secrets and generated files\n.env\n.env.*\n!.env.example\n.envmgr/\n"),
-        ("*.pyc", "*.pyc\n\n# envmgr: values, secrets and generated files\n.env\n.env.*\n!.env.example\n.envmgr/\n"),
+        ("", "# envmgr: values, secrets and generated files\n.env\n.env.*\n!.env.example\n.envmgr/\nsecrets/*/\n"),
+        (
+            "*.pyc",
+            "*.pyc\n\n# envmgr: values, secrets and generated files\n"
+            ".env\n.env.*\n!.env.example\n.envmgr/\nsecrets/*/\n",
+        ),
         (
             "/.env\n.envmgr\n",
-            "/.env\n.envmgr\n\n# envmgr: values, secrets and generated files\n.env.*\n!.env.example\n",
+            "/.env\n.envmgr\n\n# envmgr: values, secrets and generated files\n.env.*\n!.env.example\nsecrets/*/\n",
         ),
-        (".env\r\n.env.*\r\n!.env.example\r\n.envmgr/", ".env\r\n.env.*\r\n!.env.example\r\n.envmgr/"),
+        (
+            ".env\r\n.env.*\r\n!.env.example\r\n.envmgr/\r\nsecrets/*/",
+            ".env\r\n.env.*\r\n!.env.example\r\n.envmgr/\r\nsecrets/*/",
+        ),
     ],
 )
 def test_lines_are_added_once_and_nothing_else_changes(before: str, after: str):
@@ -154,7 +161,7 @@ def test_lines_are_added_once_and_nothing_else_changes(before: str, after: str):
 
 def test_an_image_holds_none_of_our_files():
     assert beside.ignoring(".dockerignore", "").splitlines()[1:] == [
-        *(".env", ".env.*", ".envmgr", "envmgr.*"),
+        *(".env", ".env.*", ".envmgr", "envmgr.*", "secrets/*/"),
         *("compose/docker-compose.*", "compose/config", "compose/.envmgr.json"),
     ]
 
