@@ -16,7 +16,9 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """The server, or the network, said no; the same attempt on the environment's own things works."""
     OPEN = "open"
-    """It crossed."""
+    """It crossed, and the next `up`, or whoever opened it, closes it."""
+    EXPOSED = "exposed"
+    """It reached what the host itself listens with: only a rule of the host's own firewall keeps it away."""
     SHARED = "shared"
     """Nothing that could be refused: sharing a server gives no more."""
     NOT_TRIED = "not tried"
@@ -97,5 +99,5 @@ class Proof:
 
     @property
     def crossings(self) -> tuple[Finding, ...]:
-        """What is open."""
-        return tuple(one for one in self.findings if one.outcome is Outcome.OPEN)
+        """What is open, and what of the host is exposed."""
+        return tuple(one for one in self.findings if one.outcome in (Outcome.OPEN, Outcome.EXPOSED))

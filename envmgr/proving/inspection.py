@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
@@ -12,13 +10,12 @@ from envmgr.model.observed import Container
 from envmgr.model.proof import Finding, Outcome
 from envmgr.model.secret import SecretValue
 from envmgr.model.stack import Stack
-from envmgr.proving.reach import HOST, NETWORK, Scene
+from envmgr.proving.reach import HOST, NETWORK, Scene, is_loopback, published_for_all
 from envmgr.proving.scan import Seen
 
 FILES = "files"
 _SHORTEST = 8
 """Characters of a value that is looked for: a shorter one may stand anywhere."""
-_NUMBER = re.compile(r"(\d+):\d+(?:/tcp)?$")
 
 
 def networks(scene: Scene, stack: Stack, container: Container) -> Iterator[Finding]:
@@ -87,7 +84,7 @@ def _secrets(stack: Stack, values: Mapping[str, Mapping[str, SecretValue]]) -> d
 def publications(scene: Scene, stacks: Iterable[Stack]) -> Iterator[Finding]:
     """Say what is published beyond loopback although the spec does not say so."""
     for stack in stacks:
-        allowed = _allowed(stack)
+        allowed = published_for_all(stack)
         ports = {
             (port.port, container.service): port.host_ip
             for container in scene.running(stack)
@@ -98,7 +95,7 @@ def publications(scene: Scene, stacks: Iterable[Stack]) -> Iterator[Finding]:
             for (port, service), ip in ports.items()
             if port not in allowed
             for address in sorted({ip, *_socket(scene, port)})
-            if not _is_loopback(address)
+            if not is_loopback(address)
         ]
         outcome = Outcome.OPEN if found else Outcome.REFUSED
         detail = ", ".join(found) if found else f"{len(ports)} ports on loopback alone"
@@ -109,20 +106,6 @@ def publications(scene: Scene, stacks: Iterable[Stack]) -> Iterator[Finding]:
 def _socket(scene: Scene, port: int) -> Iterator[str]:
     """Yield where the host itself listens on a port, whoever holds it."""
     yield from (one.address for one in scene.machine.listeners if one.port == port and not one.is_loopback)
-
-
-def _allowed(stack: Stack) -> frozenset[int]:
-    """Return the ports that the spec publishes beyond loopback, in raw Compose keys too."""
-    own = {port.published for one in stack.services for port in one.ports if not _is_loopback(port.host_ip)}
-    raw = (str(entry) for one in stack.services for entry in one.compose.get("ports", ()))
-    return frozenset(own | {int(found[1]) for entry in raw if (found := _NUMBER.search(entry))})
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _found(

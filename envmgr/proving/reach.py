@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ _CONTAINERS, _PORTS, _NAMES, _LISTENERS = (
     "reach listeners",
 )
 _GATEWAY_MODE = "com.docker.network.bridge.gateway_mode_ipv4"
+_NUMBER = re.compile(r"(\d+):\d+(?:/tcp)?$")
 _ROWS = {_CONTAINERS: NETWORK, _PORTS: NETWORK, _NAMES: NETWORK, _LISTENERS: HOST}
 
 
@@ -139,7 +141,7 @@ def _against(scene: Scene, other: Stack) -> Iterator[Target]:
         thing = f"{other.target} {container.service}"
         for place, decoy in scene.places(container):
             yield Target(other.target, _CONTAINERS, place, thing, decoy)
-        yield from _published(scene, container, other.target)
+        yield from _published(scene, container, other)
         yield Target(other.target, _NAMES, container.name, thing)
     for service in other.services:
         for alias in service.aliases:
@@ -154,7 +156,7 @@ def _against_base(scene: Scene, stack: Stack) -> Iterator[Target]:
         thing = f"{base.target} {container.service}"
         for place, decoy in scene.places(container, outside=_own_networks(stack)):
             yield Target(base.target, _CONTAINERS, place, thing, decoy)
-        yield from _published(scene, container, base.target)
+        yield from _published(scene, container, base)
         if service and not service.faces_environments and not _uses(stack, service.name):
             yield Target(base.target, _NAMES, service.name, thing)
 
@@ -167,12 +169,29 @@ def _own_networks(stack: Stack) -> frozenset[str]:
     return frozenset(network.name for network in stack.networks)
 
 
-def _published(scene: Scene, container: Container, other: str) -> Iterator[Target]:
+def _published(scene: Scene, container: Container, other: Stack) -> Iterator[Target]:
+    """Yield what is published for the host alone; what the spec publishes for everybody is for containers too."""
+    public = published_for_all(other)
     for port in container.ports:
-        if port.protocol == "tcp":
+        if port.protocol == "tcp" and port.port not in public:
             for address in _host_addresses(scene):
-                thing = f"{other} {container.service}, published on {port.host_ip}"
-                yield Target(other, _PORTS, f"{address}:{port.port}", thing)
+                thing = f"{other.target} {container.service}, published on {port.host_ip}"
+                yield Target(other.target, _PORTS, f"{address}:{port.port}", thing)
+
+
+def published_for_all(stack: Stack) -> frozenset[int]:
+    """Return the ports that the spec publishes beyond loopback, in raw Compose keys too."""
+    own = {port.published for one in stack.services for port in one.ports if not is_loopback(port.host_ip)}
+    raw = (str(entry) for one in stack.services for entry in one.compose.get("ports", ()))
+    return frozenset(own | {int(found[1]) for entry in raw if (found := _NUMBER.search(entry))})
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only the host itself reaches an address; what is no address is none of the loopback."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _against_host(scene: Scene) -> Iterator[Target]:
@@ -224,11 +243,23 @@ def _finding(
     if seen is not None and not detail:
         crossed = [target for target in targets if _is_open(scene, seen, target)]
         unasked = [target for target in targets if target.place not in (seen.names if what == _NAMES else seen.places)]
-        outcome = Outcome.OPEN if crossed else Outcome.NOT_TRIED if unasked else Outcome.REFUSED
-        told = [f"{target.place} ({target.thing})" for target in crossed]
-        detail = ", ".join(told) if crossed else "no answer to the question" if unasked else _said(seen, targets, what)
+        outcome = _crossed(what) if crossed else Outcome.NOT_TRIED if unasked else Outcome.REFUSED
+        detail = _told(crossed) or ("no answer to the question" if unasked else _said(seen, targets, what))
     closes = _closing(stack, other, what) if crossed else ""
     return Finding(stack.target, other, _ROWS[what], what, outcome, detail, place, closes, len(targets))
+
+
+def _crossed(what: str) -> Outcome:
+    return Outcome.EXPOSED if what == _LISTENERS else Outcome.OPEN
+
+
+def _told(crossed: Iterable[Target]) -> str:
+    """Name what was reached, each thing once: the host alone has an address in every network."""
+    places: dict[str, list[str]] = {}
+    for target in crossed:
+        places.setdefault(target.thing, []).append(target.place)
+    more = {thing: f" and {len(found) - 1} more" if len(found) > 1 else "" for thing, found in places.items()}
+    return ", ".join(f"{found[0]}{more[thing]} ({thing})" for thing, found in places.items())
 
 
 def _why_not(tried: Round, seen: Seen | None, what: str) -> str:

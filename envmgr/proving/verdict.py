@@ -10,7 +10,7 @@ from envmgr import naming
 from envmgr.model.observed import ExecResult
 from envmgr.model.proof import Attempt, Finding, Outcome, Trial
 
-_RANKS = (Outcome.OPEN, Outcome.NOT_TRIED, Outcome.REFUSED, Outcome.SHARED)
+_RANKS = (Outcome.OPEN, Outcome.EXPOSED, Outcome.NOT_TRIED, Outcome.REFUSED, Outcome.SHARED)
 """What counts where several attempts make one row."""
 
 

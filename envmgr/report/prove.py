@@ -10,8 +10,15 @@ from envmgr.report.machine import write_json
 from envmgr.report.screen import paint, width, wrapped
 from envmgr.report.table import Cell, Column, Row, print_table
 
-_STYLES = {Outcome.REFUSED: "32", Outcome.OPEN: "31;1", Outcome.SHARED: "36", Outcome.NOT_TRIED: "33"}
-_WORST = (Outcome.OPEN, Outcome.NOT_TRIED, Outcome.REFUSED, Outcome.SHARED)
+_STYLES = {
+    Outcome.REFUSED: "32",
+    Outcome.OPEN: "31;1",
+    Outcome.EXPOSED: "31;1",
+    Outcome.SHARED: "36",
+    Outcome.NOT_TRIED: "33",
+}
+_CROSSED = (Outcome.OPEN, Outcome.EXPOSED)
+_WORST = (Outcome.OPEN, Outcome.EXPOSED, Outcome.NOT_TRIED, Outcome.REFUSED, Outcome.SHARED)
 
 
 def write_proof(proof: Proof, *, as_json: bool) -> None:
@@ -54,13 +61,13 @@ def _cell(found: list[Finding]) -> Cell:
     if not found:
         return Cell("-")
     outcome = min((one.outcome for one in found), key=_WORST.index)
-    text = outcome.value.upper() if outcome is Outcome.OPEN else outcome.value
+    text = outcome.value.upper() if outcome in _CROSSED else outcome.value
     return Cell(text, _STYLES[outcome])
 
 
 def _crossings(proof: Proof) -> None:
     for one in proof.crossings:
-        head = paint("OPEN", _STYLES[Outcome.OPEN], sys.stdout)
+        head = paint(one.outcome.value.upper(), _STYLES[one.outcome], sys.stdout)
         origin = f" (from {one.place})" if one.place else ""
         _say(f"\n{head}  {one.environment} → {one.other}, {one.area}: {one.what}{origin}")
         _say(f"    {one.detail}")
@@ -85,11 +92,17 @@ def _reasons(proof: Proof, outcome: Outcome, title: str) -> None:
 def _summary(proof: Proof) -> None:
     tries = sum(one.tries for one in proof.findings if one.outcome is not Outcome.SHARED)
     untried = sum(one.outcome is Outcome.NOT_TRIED for one in proof.findings)
-    number = len(proof.crossings)
-    told = "nothing crosses" if not number else f"{number} crossing{'s' if number > 1 else ''}"
-    head = paint(told, "31;1" if number else "32;1", sys.stdout)
+    head = paint(_told(proof), "31;1" if proof.crossings else "32;1", sys.stdout)
     more = f", {untried} row{'s' if untried > 1 else ''} not tried" if untried else ""
     _say(f"\n{', '.join(proof.environments)}: {head}; {tries} attempts{more}, {proof.seconds:.1f} s")
+
+
+def _told(proof: Proof) -> str:
+    exposed = [one.environment for one in proof.crossings if one.outcome is Outcome.EXPOSED]
+    number = len(proof.crossings) - len(exposed)
+    told = "nothing crosses" if not number else f"{number} crossing{'s' if number > 1 else ''}"
+    reach = "reaches" if len(exposed) == 1 else "reach"
+    return told + (f", but {', '.join(exposed)} {reach} what the host itself listens with" if exposed else "")
 
 
 def _say(text: str) -> None:

@@ -146,12 +146,26 @@ def test_what_does_not_answer_is_refused_when_its_own_answers():
 
 def test_what_answers_is_open_and_says_where_and_what_closes_it():
     found = shown(refused(**{"10.0.2.4:8000": "open", "192.0.2.9:22": "open"}), host=(Listener("0.0.0.0", 22),))
-    crossed = {key: (one.detail, one.closes) for key, one in found.items() if one.outcome is Outcome.OPEN}
+    crossed = {key: (one.outcome, one.detail, one.closes) for key, one in found.items() if one.closes}
     line = "iptables -I INPUT -s 10.0.1.128/26 -m conntrack --ctstate NEW -j REJECT"
     assert crossed == {
-        ("prod", "reach containers"): ("10.0.2.4:8000 (prod app)", "envmgr up dev prod"),
-        ("host", "reach listeners"): ("192.0.2.9:22 (port 22 of the host)", line),
+        ("prod", "reach containers"): (Outcome.OPEN, "10.0.2.4:8000 (prod app)", "envmgr up dev prod"),
+        ("host", "reach listeners"): (Outcome.EXPOSED, "192.0.2.9:22 (port 22 of the host)", line),
     }
+
+
+def test_one_listener_at_many_addresses_is_named_once():
+    both = {"10.0.1.129:22": "open", "192.0.2.9:22": "open"}
+    found = shown(refused(**both), host=(Listener("0.0.0.0", 22),))
+    assert found["host", "reach listeners"].detail == "10.0.1.129:22 and 1 more (port 22 of the host)"
+
+
+def test_what_the_spec_publishes_for_everybody_is_for_containers_too():
+    public = replace(scene().system.base.service("minio"), ports=(Publication(9000, 9000, "0.0.0.0"),))
+    here = scene()
+    base = replace(here.system.base, services=(public,))
+    asked = reach.round_of(replace(here, system=replace(here.system, base=base)), DEV, DEV_APP)
+    assert "reach published ports" not in {one.what for one in asked.targets}
 
 
 def test_who_answers_for_any_address_is_not_the_other():

@@ -50,6 +50,21 @@ def test_without_a_crossing_it_says_so(capsys: pytest.CaptureFixture[str]):
     assert "OPEN" not in out
 
 
+def test_what_only_a_firewall_closes_is_a_class_of_its_own(capsys: pytest.CaptureFixture[str]):
+    line = "iptables -I INPUT -s 10.0.1.128/26 -m conntrack --ctstate NEW -j REJECT"
+    exposed = Finding("dev", "host", "host", "reach listeners", Outcome.EXPOSED, "port 22 of the host", "dev app", line)
+    proof = Proof(("dev",), (exposed,), 1.25)
+    write_proof(proof, as_json=False)
+    out = capsys.readouterr().out
+    assert proof.crossings == (exposed,)
+    assert "reach listeners  EXPOSED\n" in out
+    assert (
+        f"EXPOSED  dev → host, host: reach listeners (from dev app)\n    port 22 of the host\n    close it: {line}"
+        in out
+    )
+    assert "dev: nothing crosses, but dev reaches what the host itself listens with; 1 attempts" in out
+
+
 def test_a_machine_gets_every_finding(capsys: pytest.CaptureFixture[str]):
     write_proof(Proof(("dev",), (OPEN,), 1.0), as_json=True)
     line = json.loads(capsys.readouterr().out)
