@@ -46,7 +46,7 @@ while waiting and time.monotonic() < deadline:
 for one, place in waiting.values():
     print("tcp", place, "silence")
 for one in asking:
-    one.join(max(0, deadline + 1 - time.monotonic()))
+    one.join(max(0, deadline + 5 - time.monotonic()))
 for name, address in names.items():
     print("name", name, address)
 for path in glob.glob("/run/secrets/*"):
