@@ -242,15 +242,18 @@ class Firewall:
 def test_an_environment_that_left_the_spec_is_shut_out_and_its_data_stays(lab: Lab) -> None:
     lab.sql("CREATE ROLE old_owner NOLOGIN; CREATE ROLE old_app_1 LOGIN PASSWORD 'x' IN ROLE old_owner")
     lab.sql("CREATE DATABASE old_chat OWNER old_owner")
-    lab.acl("old_app", "on", ">x", "~old_*", "+@all")
+    for login in ("old_app", "old_app_2"):
+        lab.acl(login, "on", ">x", "~old_*", "+@all")
     told = lab.sandbox.ok("up", "dev").err
     gone = "of an environment that the spec no longer has may not enter any more; its data stays"
     assert f"postgres: old_app_1 {gone}" in told
     assert f"redis: old_app {gone}" in told
+    assert f"redis: old_app_2 {gone}" in told
     roles = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE '%app%' ORDER BY rolname"
     assert lab.inside("postgres", "psql", "-XAtU", "postgres", "-c", roles).split() == ["dev_app_1", "prod_app_1"]
     assert lab.inside("postgres", "psql", "-XAtU", "postgres", "-d", "old_chat", "-c", "SELECT 1") == "1"
-    assert "WRONGPASS" in lab.inside("redis", "redis-cli", "AUTH", "old_app", "x")
+    for login in ("old_app", "old_app_2"):
+        assert "WRONGPASS" in lab.inside("redis", "redis-cli", "AUTH", login, "x")
     assert gone not in lab.sandbox.ok("up", "dev").err
 
 

@@ -133,6 +133,23 @@ def _bytes(text: str) -> float:
     return float(text.removesuffix(unit)) * units[unit]
 
 
+def test_no_environment_reaches_another_or_what_of_the_base_is_not_for_it(chatbot: Chatbot) -> None:
+    proof = chatbot.sandbox.run("prove", "--json").json
+    outcomes = {(one["area"], one["what"], one["outcome"]) for one in proof["findings"]}
+    assert {area for area, _, outcome in outcomes if outcome == "refused"} >= {
+        *("postgres", "redis", "minio", "qdrant", "network", "files", "host"),
+    }
+    # A program of this machine that listens on all of its addresses is nothing that the system could close.
+    assert {(area, what) for area, what, outcome in outcomes if outcome in ("open", "exposed")} <= {
+        ("host", "reach listeners"),
+    }
+    assert {(area, what) for area, what, outcome in outcomes if outcome == "not tried"} <= {
+        ("qdrant", "list the server's snapshots"),
+        ("host", "reach listeners"),
+    }
+    assert ("host", "what prometheus measures: every environment can read it", "shared") in outcomes
+
+
 def test_nothing_is_left_to_do_and_nothing_to_explain(chatbot: Chatbot) -> None:
     plan = chatbot.sandbox.ok("plan", "--json")
     assert plan.json["steps"] == []
