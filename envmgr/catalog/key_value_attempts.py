@@ -33,12 +33,13 @@ listen() {{
 def against(other: str, own: str, theirs: str, their_logins: Sequence[str]) -> Iterable[Attempt]:
     """Yield what is tried against another environment; both are prefixes of keys."""
     script = """ask EVAL "return redis.call('GET', KEYS[1])" 1 """
+    # A key that is not declared: who may only read gets no further with the one that is, which might be written.
     hidden = """ask EVAL "return redis.call('GET', '{key}')" 0"""
     for what, form in (
         ("read keys", "ask GET {key}"),
         ("write keys", "ask SET {key} 1 EX 1"),
         ("delete keys", "ask DEL {key}"),
-        ("read keys by a script", f"{script}{{key}} && {hidden}"),
+        ("read keys by a script", f"{script}{{key}} || {hidden}"),
     ):
         yield _one(what, other, f"keys {theirs}*", form, own + _KEY, theirs + _KEY)
     channels = f"channels {theirs}*"

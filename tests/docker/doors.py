@@ -187,7 +187,7 @@ ROLES = (
         "connect, read tables",
         lambda lab: [
             lab.sql(f"GRANT CONNECT ON DATABASE {lab.database} TO dev_app_1"),
-            lab.sql("GRANT SELECT ON messages TO dev_app_1", lab.database),
+            lab.sql("GRANT USAGE ON SCHEMA public TO dev_app_1; GRANT SELECT ON messages TO dev_app_1", lab.database),
         ],
     ),
     _door(
@@ -221,10 +221,10 @@ ROLES = (
     _door("%R~*", "redis", "read keys, read keys by a script", lambda lab: lab.acl("dev_app", "%R~prod_*")),
     _door("another's channel", "redis", "publish, subscribe", lambda lab: lab.acl("dev_app", "&prod_*")),
     _door(
-        "a policy that lists",
+        "a policy for one bucket of another",
         "minio",
-        "list objects, see buckets",
-        lambda lab: lab.policy("dev-*", "dev-*/*", "prod-uploads"),
+        "list objects, read objects, write objects, see buckets",
+        lambda lab: lab.policy("dev-*", "dev-*/*", "prod-uploads", "prod-uploads/*"),
     ),
 )
 """Doors that share rows with one of the above."""
