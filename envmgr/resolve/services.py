@@ -72,6 +72,7 @@ def app_service(
         volumes=(*service.volumes, *(VolumeMount(name, path) for name, path in table.volumes.items())),
         depends_on=(*_dependencies(environment, declared), *_own(used, environment)),
         uses=tuple(server.name for server in used if server.target == naming.INFRA),
+        listens=draft.target_port,
         aliases=(*((naming.alias(declared.name, environment.name),) if draft.target_port else ()), *table.aliases),
         configs=(*service.configs, *_files(environment.name, declared)),
         gpus=table.gpus,
