@@ -213,6 +213,8 @@ class Service:
     """Services of the base that it needs."""
     aliases: tuple[str, ...] = ()
     """Further names on the data network, that no other stack has: `app--dev`."""
+    is_single: bool = False
+    """A second one beside it would do harm."""
     listens: int | None = None
     """Port on its networks; None: nobody asks it anything, it finds its work by itself."""
     is_server: bool = False

@@ -94,4 +94,5 @@ def _make_network(session: Session, stack: Stack) -> None:
         if network.is_external:
             session.engine.create_network(network, labels)
     if session.project.system.base.services:
-        connect(session, stack, session.observe())
+        for part in (stack, *stack.colours):
+            connect(session, part, session.observe())

@@ -58,7 +58,6 @@ def in_colours(
         volumes=(
             *(volume for volume in whole.volumes if volume.key in kept),
             Volume(_STATE, f"{whole.compose_project}-{_STATE}", naming.EDGE),
-            *(volume for volume in whole.volumes if volume.key not in kept),
         ),
         colours=colours,
     )

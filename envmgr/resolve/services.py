@@ -157,6 +157,7 @@ def service_of(
         start_seconds=table.start_seconds or defaults.start_seconds,
         stop_seconds=table.stop_seconds or defaults.stop_seconds,
         is_job=defaults.is_job,
+        is_single=defaults.is_single,
         variables=draft.variables,
         templated=draft.templated,
         secrets=draft.secrets,
