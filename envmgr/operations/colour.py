@@ -15,9 +15,12 @@ from envmgr.model.observed import Container, State
 from envmgr.model.release import Release
 from envmgr.model.stack import Service, Stack, Volume
 from envmgr.operations.base import connect
+from envmgr.operations.edge import Edge
 from envmgr.operations.order import waves
+from envmgr.operations.released import as_released
 from envmgr.operations.session import Session
 from envmgr.operations.start import prove
+from envmgr.records.releases import Releases
 
 _COMPOSE_SECONDS = 180
 _STOP_SECONDS = 60
@@ -156,3 +159,26 @@ def other(colour: str) -> str:
     """Return the colour beside one."""
     first, second = naming.COLOURS
     return second if colour == first else first
+
+
+def colour_of(session: Session, stack: Stack, number: int, name: str) -> Colour:
+    """Return a colour as a release has it."""
+    records = Releases(session.project.folder, stack.target)
+    colour = as_released(records, stack, records.get(number), name)
+    return Colour(session, colour, records.path(number) / layout.compose_file(colour.target))
+
+
+def bring_up(session: Session, stack: Stack) -> None:
+    """Start the release to which an environment's edge leads, when nothing of it is there; say so when there is none.
+
+    Raises: `NotHealthyError`, `EngineError`, `EnvmgrError` when its record cannot be read.
+    """
+    name = Edge(session, stack).chosen()
+    number = Releases(session.project.folder, stack.target).colours().get(name)
+    if number is None:
+        session.note(stack.target, f"its application is not deployed yet: envmgr deploy {stack.target}")
+        return
+    colour = colour_of(session, stack, number, name)
+    if not colour.containers():
+        colour.start(colour.asked)
+        colour.start(colour.unasked)

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,12 +20,12 @@ from envmgr.errors import EngineError, EnvmgrError, NotDeployedError, UsageError
 from envmgr.model.edge import Listener
 from envmgr.model.release import Attempt, DeployResult, Outcome, Release
 from envmgr.model.stack import Service, Stack
-from envmgr.operations.colour import Colour, other
+from envmgr.operations.colour import Colour, colour_of, other
 from envmgr.operations.edge import Edge
 from envmgr.operations.image_source import Source, choose_source
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
-from envmgr.operations.releasing import Made, dressed, make_release
+from envmgr.operations.releasing import make_release
 from envmgr.operations.session import Session
 from envmgr.operations.up import Agree, UpOptions, up_locked
 from envmgr.operations.values import Values, gather
@@ -118,16 +118,17 @@ def _deploy_anew(session: Session, stack: Stack, options: DeployOptions, agree: 
     _run_hooks(session, policy.before, f"What {stack.target} serves is not touched.")
     up_locked(session, {stack.target: stack.services}, UpOptions(build=options.build, images=options.images), agree)
     source = choose_source(session, session.observe(), options.images)
-    ensure_images(session, (stack.colours[0],), source, build=options.build)
+    now = session.project.declared.stack(stack.target)
+    ensure_images(session, now.colours[:1], source, build=options.build)
     values = gather(session, (session.project.system.base, stack))[stack.target]
     edge = Edge(session, stack)
     chosen = edge.chosen()
     records = Releases(session.project.folder, stack.target)
     serves = any(one.state.has_process for one in _plain(session, stack, chosen).containers())
     before = records.colours().get(chosen) if serves else None
-    made = make_release(session, stack, values, source)
+    release = make_release(session, now, values, source)
     colour = other(chosen) if serves else chosen
-    one = Deployment.of(session, stack, made.release.number, colour, before, values)
+    one = Deployment.of(session, stack, release.number, colour, before, values)
     return one.begin()
 
 
@@ -164,7 +165,7 @@ class Deployment:
     ) -> Deployment:
         """Gather what it works with; the release is there."""
         records = Releases(session.project.folder, stack.target)
-        old = dressed_colour(session, stack, before, other(colour)) if before is not None else None
+        old = colour_of(session, stack, before, other(colour)) if before is not None else None
         return cls(
             session=session,
             stack=stack,
@@ -172,7 +173,7 @@ class Deployment:
             new_name=colour,
             before=before,
             values=values,
-            new=dressed_colour(session, stack, number, colour),
+            new=colour_of(session, stack, number, colour),
             old=old,
             edge=Edge(session, stack),
             journal=Journal(session.project.folder, stack.target),
@@ -341,12 +342,16 @@ class Deployment:
         self.journal.close()
 
     def _prune(self) -> None:
-        """Forget the oldest releases beyond those that are to be kept; what serves or is warm stays."""
+        """Forget the oldest releases beyond those that are to be kept; what serves or is warm stays.
+
+        Releases that never served count for nothing, and go as soon as a later one does.
+        """
         records = Releases(self.session.project.folder, self.stack.target)
+        served = {one.release for one in records.history() if one.outcome is not Outcome.FAILED}
         numbers = [one.number for one in records.all()]
-        in_use = {self.release.number, *([self.before] if self.before is not None else []), *records.colours().values()}
-        for number in numbers[: -self.policy.keep]:
-            if number not in in_use:
+        kept = {*[one for one in numbers if one in served][-self.policy.keep :], *records.colours().values()}
+        for number in numbers:
+            if number not in kept and number != self.release.number:
                 records.forget(number)
 
     def _listeners(self) -> tuple[Listener, ...]:
@@ -366,26 +371,6 @@ def _cause_kept(error: EnvmgrError) -> Iterator[None]:
             help="The journal is open: the same command goes on or back.",
             details=(*error.details, *second.details),
         ) from error
-
-
-def dressed_colour(session: Session, stack: Stack, number: int, name: str) -> Colour:
-    """Return a colour as a release has it, whatever the spec says by now."""
-    records = Releases(session.project.folder, stack.target)
-    release = records.get(number)
-    target = naming.colour(stack.target, name)
-    then = _as_it_was(records, number, stack.target) or stack
-    colour = next(one for one in then.colours if one.target == target)
-    return Colour(session, dressed(colour, release), Made(release, records.path(number)).document(colour))
-
-
-def _as_it_was(records: Releases, number: int, target: str) -> Stack | None:
-    """Return the environment that a release was made from; None when this version of envmgr reads its spec no more."""
-    from envmgr.operations.spec_file import SpecFile
-
-    with suppress(EnvmgrError, StopIteration):
-        system = SpecFile(records.path(number) / "envmgr.toml").resolved.declared
-        return next(one for one in system.environments if one.target == target and one.colours)
-    return None
 
 
 def _look(session: Session, edge: Edge, colour: Stack, check: SmokeTable) -> None:

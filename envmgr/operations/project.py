@@ -60,21 +60,27 @@ class Project:
 
         Raises: `UsageError` for a target that the spec does not have.
         """
-        known = [stack.target for stack in self.system.stacks]
+        every = self.with_colours(self.system.stacks)
+        known = [stack.target for stack in every]
         for target in targets:
             if target not in known:
                 raise UsageError(
                     f"{target} is neither an environment nor {naming.INFRA}{_hint(target, known)}",
                     help=f"known: {', '.join(known)}",
                 )
-        return tuple(stack for stack in self.system.stacks if stack.target in targets)
+        return tuple(stack for stack in every if stack.target in targets)
+
+    def with_colours(self, stacks: tuple[Stack, ...]) -> tuple[Stack, ...]:
+        """Return stacks, each followed by its colours that were deployed."""
+        found = (part for stack in stacks for part in (stack, *(one for one in stack.colours if one.release)))
+        return tuple({stack.target: stack for stack in found}.values())
 
     def choose(self, names: tuple[str, ...]) -> tuple[tuple[Stack, ...], tuple[str, ...]]:
         """Tell targets from the services of a single target: `dev stage`, `dev worker`.
 
         Raises: `UsageError` for a name that is neither.
         """
-        known = {stack.target for stack in self.system.stacks}
+        known = {stack.target for stack in self.with_colours(self.system.stacks)}
         targets = tuple(name for name in names if name in known)
         services = tuple(name for name in names if name not in known)
         if len(targets) != 1 or names[0] not in known:
@@ -82,6 +88,12 @@ class Project:
         stacks = self.stacks(targets)
         self.services(stacks[0], services)
         return stacks, services
+
+    def in_containers(self) -> Project:
+        """Return the project as the spec has it, with services on the desk in their place, and colours as deployed."""
+        colours = {stack.target: stack.colours for stack in self.system.environments}
+        environments = (replace(one, colours=colours[one.target]) for one in self.declared.environments)
+        return replace(self, system=replace(self.declared, environments=tuple(environments)))
 
     def with_native(self, target: str, names: tuple[str, ...]) -> Project:
         """Return the project with exactly these services of a target on the desk."""
@@ -116,12 +128,21 @@ def open_project(file: Path) -> Project:
     spec = SpecFile(file)
     declared = spec.resolved.declared
     native = {stack.target: read_native(spec.folder, stack.target) for stack in declared.environments}
-    return Project(spec.folder, declared, _with_native(declared, native), spec)
+    system = _with_releases(_with_native(declared, native), spec.folder)
+    return Project(spec.folder, declared, system, spec)
 
 
 def _with_native(declared: System, native: Mapping[str, tuple[str, ...]]) -> System:
     environments = (without_native(stack, native.get(stack.target, ())) for stack in declared.environments)
     return replace(declared, environments=tuple(environments))
+
+
+def _with_releases(system: System, folder: Path) -> System:
+    if not any(stack.colours for stack in system.environments):
+        return system
+    from envmgr.operations.released import with_releases
+
+    return replace(system, environments=tuple(with_releases(folder, stack) for stack in system.environments))
 
 
 def _hint(word: str, known: list[str]) -> str:

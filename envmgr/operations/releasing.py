@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from envmgr import layout, naming
 from envmgr.errors import EngineError
 from envmgr.model.needed import Needed
 from envmgr.model.release import Release, ReleasedImage
-from envmgr.model.stack import Image, Stack
+from envmgr.model.stack import Stack
 from envmgr.operations.image_source import Source
 from envmgr.operations.images import effective
+from envmgr.operations.released import dressed
 from envmgr.operations.session import Session
 from envmgr.operations.values import Values
 from envmgr.records.owner import myself
@@ -25,23 +25,7 @@ from envmgr.secrets.deliver import digest, key_of
 _GIT_SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A release that can be started in either colour."""
-
-    release: Release
-    folder: Path
-
-    def dressed(self, colour: Stack) -> Stack:
-        """Return a colour as this release has it."""
-        return dressed(colour, self.release)
-
-    def document(self, colour: Stack) -> Path:
-        """Return what Compose is given."""
-        return self.folder / layout.compose_file(colour.target)
-
-
-def make_release(session: Session, stack: Stack, values: Values, source: Source) -> Made:
+def make_release(session: Session, stack: Stack, values: Values, source: Source) -> Release:
     """Make a release of what an environment's spec says now; its images are there.
 
     Raises: `EngineError`, `EnvmgrError`.
@@ -60,26 +44,7 @@ def make_release(session: Session, stack: Stack, values: Values, source: Source)
         values=_digests(session, stack, values),
     )
     releases.make(release, _files(session, stack, release), _own_values(stack, values))
-    return Made(release, releases.path(number))
-
-
-def dressed(colour: Stack, release: Release) -> Stack:
-    """Return a colour whose services run a release's images and read its files."""
-    folder = f"../{layout.releases_folder(release.environment)}/{release.number}/files"
-
-    def of(name: str) -> Image:
-        return Image(release.images[name].kept, build=None)
-
-    services = tuple(
-        replace(
-            service,
-            image=of(service.name),
-            configs=tuple(replace(one, path=f"{folder}/{one.path}") for one in service.configs),
-        )
-        for service in colour.services
-        if service.name in release.images
-    )
-    return replace(colour, services=services, release=release.number)
+    return release
 
 
 def _kept_images(session: Session, stack: Stack, number: int, source: Source) -> dict[str, ReleasedImage]:

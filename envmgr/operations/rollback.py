@@ -6,8 +6,8 @@ from envmgr.errors import UsageError
 from envmgr.model.observed import State
 from envmgr.model.release import DeployResult, Release
 from envmgr.model.stack import Stack
-from envmgr.operations.colour import other
-from envmgr.operations.deploy import Deployment, dressed_colour, finish, in_colours
+from envmgr.operations.colour import colour_of, other
+from envmgr.operations.deploy import Deployment, finish, in_colours
 from envmgr.operations.edge import Edge
 from envmgr.operations.interruption import interruptible
 from envmgr.operations.session import Session
@@ -85,6 +85,6 @@ def missing_images(session: Session, release: Release) -> tuple[str, ...]:
 
 def _is_warm(session: Session, stack: Stack, number: int, name: str) -> bool:
     """Tell whether everything of a release that is asked still runs."""
-    colour = dressed_colour(session, stack, number, name)
+    colour = colour_of(session, stack, number, name)
     running = {one.service for one in colour.containers() if one.state is State.RUNNING}
     return all(service.name in running for service in colour.asked if not service.is_job)

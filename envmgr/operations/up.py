@@ -119,6 +119,8 @@ def up_locked(session: Session, selected: Selected, options: UpOptions, agree: A
     started = [ground.base]
     for stack in environments:
         started.append(_bring_up(session, stack, selected[stack.target], ground))
+    for stack in environments:
+        _bring_release_up(session, stack)
     return UpResult(
         targets=tuple(stack.target for stack in stacks),
         services=tuple(health for one in started for health in one.healths),
@@ -126,6 +128,14 @@ def up_locked(session: Session, selected: Selected, options: UpOptions, agree: A
         seconds=time.monotonic() - began,
         changed=sum(one.touched for one in started),
     )
+
+
+def _bring_release_up(session: Session, stack: Stack) -> None:
+    """Start what was deployed and taken down since; nothing else touches what serves."""
+    if stack.colours:
+        from envmgr.operations.colour import bring_up
+
+        bring_up(session, stack)
 
 
 def _lay_ground(
