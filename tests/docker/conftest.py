@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from envmgr.spec.schema import NetworksTable
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = Path(__file__).parent / "fixture"
+RANGE = "10.96.0.0/12"
+"""Where the scenarios' specs have their networks."""
 ENVMGR = [sys.executable, "-m", "envmgr.cli"]
 
 
@@ -164,10 +167,26 @@ def make_sandbox(folder: Path) -> Sandbox:
 
 
 def _free_name() -> str:
-    """Return a name whose targets have networks of their own: derived from names, one in some thousands has not."""
-    targets = dict.fromkeys((naming.INFRA, "dev", "stage", "prod", "demo", "curl"))
+    """Return a name whose targets get networks that nobody has: derived from names, one in some hundreds would not."""
+    taken = _subnets()
     names = iter(lambda: f"t{random.randrange(16**6):06x}", "")
-    return next(name for name in names if not allocate(name, NetworksTable().range, targets)[1])
+    return next(name for name in names if _is_free(name, taken))
+
+
+def _is_free(name: str, taken: Collection[ipaddress.IPv4Network]) -> bool:
+    targets = dict.fromkeys((naming.INFRA, "dev", "stage", "prod", "demo", "curl"))
+    for within in (RANGE, NetworksTable().range):
+        blocks, problems = allocate(name, within, targets)
+        mine = [ipaddress.IPv4Network(block.data).supernet(new_prefix=24) for block in blocks.values()]
+        if problems or any(one.overlaps(other) for one in mine for other in taken):
+            return False
+    return True
+
+
+def _subnets() -> tuple[ipaddress.IPv4Network, ...]:
+    form = "{{range .IPAM.Config}}{{println .Subnet}}{{end}}"
+    found = docker("network", "inspect", "--format", form, *docker("network", "ls", "-q").split(), check=False)
+    return tuple(ipaddress.IPv4Network(line) for line in found.split() if "." in line)
 
 
 @pytest.fixture
