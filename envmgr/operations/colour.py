@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from envmgr import layout, naming
@@ -12,7 +14,7 @@ from envmgr.engine.protocol import Opening, Recreate
 from envmgr.errors import EngineError
 from envmgr.model.health import ServiceHealth
 from envmgr.model.observed import Container, State
-from envmgr.model.release import Release
+from envmgr.model.release import Outcome, Release
 from envmgr.model.stack import Service, Stack, Volume
 from envmgr.operations.base import connect
 from envmgr.operations.edge import Edge
@@ -24,6 +26,7 @@ from envmgr.records.releases import Releases
 
 _COMPOSE_SECONDS = 180
 _STOP_SECONDS = 60
+_POLL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,30 @@ def colour_of(session: Session, stack: Stack, number: int, name: str) -> Colour:
     return Colour(session, colour, records.path(number) / layout.compose_file(colour.target))
 
 
+def drain(edge: Edge, colour: Colour, seconds: float) -> None:
+    """Wait until a colour that requests are led to no longer has finished those that it holds, or time is up."""
+    deadline = time.monotonic() + seconds
+    addresses = edge.addresses(colour.stack)
+    while addresses and edge.open_to(addresses) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+
+
+def retire_due(session: Session, stack: Stack) -> None:
+    """Stop the release that was kept warm for a rollback, once that time is over."""
+    edge, records = Edge(session, stack), Releases(session.project.folder, stack.target)
+    idle = other(edge.chosen())
+    served = [one.at for one in records.history() if one.outcome is not Outcome.FAILED]
+    if not served or idle not in records.colours():
+        return
+    policy = session.project.loaded.spec.environments[stack.target].table.deploy
+    colour = colour_of(session, stack, records.colours()[idle], idle)
+    is_over = datetime.now(UTC) - datetime.fromisoformat(served[-1]) > timedelta(seconds=policy.warm_seconds)
+    if is_over and colour.containers():
+        session.note(stack.target, f"stopping release {colour.stack.release}, which was kept warm for long enough")
+        drain(edge, colour, policy.drain_seconds)
+        colour.remove()
+
+
 def bring_up(session: Session, stack: Stack) -> None:
     """Start the release to which an environment's edge leads, when nothing of it is there; say so when there is none.
 
@@ -182,3 +209,4 @@ def bring_up(session: Session, stack: Stack) -> None:
     if not colour.containers():
         colour.start(colour.asked)
         colour.start(colour.unasked)
+    retire_due(session, stack)

@@ -7,7 +7,6 @@ kill, or undoes: while it is open, one colour serves all the time.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +19,9 @@ from envmgr.errors import EngineError, EnvmgrError, NotDeployedError, UsageError
 from envmgr.model.edge import Listener
 from envmgr.model.release import Attempt, DeployResult, Outcome, Release
 from envmgr.model.stack import Service, Stack
-from envmgr.operations.colour import Colour, colour_of, other
+from envmgr.operations.colour import Colour, colour_of, drain, other, retire_due
 from envmgr.operations.edge import Edge
+from envmgr.operations.host_programs import run_hooks
 from envmgr.operations.image_source import Source, choose_source
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
@@ -38,7 +38,6 @@ from envmgr.spec.deploy_table import DeployTable, SmokeTable
 
 OPERATION = "deploy"
 SWITCHED = "switched"
-_HOOK_SECONDS = 600
 _TOLERATED = 0.05
 """Share of failed requests after a switch above which requests are led back."""
 
@@ -104,6 +103,7 @@ def finish(session: Session, stack: Stack) -> DeployResult | None:
     values = gather(session, (session.project.system.base, stack))[stack.target]
     before = int(facts["before"]) if facts["before"] else None
     one = Deployment.of(session, stack, int(facts["number"]), facts["colour"], before, values)
+    one.journal = journal
     one.is_back, one.is_warm = bool(facts["is_back"]), bool(facts["is_warm"])
     if one.edge.chosen() == one.new_name and (before is not None or SWITCHED in entry.done):
         session.note(stack.target, f"going on with {entry.subject}, begun {entry.began}: requests reach it already")
@@ -115,7 +115,7 @@ def finish(session: Session, stack: Stack) -> DeployResult | None:
 
 def _deploy_anew(session: Session, stack: Stack, options: DeployOptions, agree: Agree) -> DeployResult:
     policy = policy_of(session, stack.target)
-    _run_hooks(session, policy.before, f"What {stack.target} serves is not touched.")
+    run_hooks(session, policy.before, f"What {stack.target} serves is not touched.")
     up_locked(session, {stack.target: stack.services}, UpOptions(build=options.build, images=options.images), agree)
     source = choose_source(session, session.observe(), options.images)
     now = session.project.declared.stack(stack.target)
@@ -202,6 +202,8 @@ class Deployment:
         with self._undone():
             self.journal.carry_out(self._stages(), lambda text: self.session.step(self.stack.target, text))
         self._prune()
+        if self.policy.warm_seconds == 0:
+            retire_due(self.session, self.stack)
         return DeployResult(
             environment=self.stack.target,
             release=self.release.number,
@@ -210,7 +212,7 @@ class Deployment:
             switched_in=self.switched_in,
             seconds=time.monotonic() - self.began,
             was_cut=was_cut,
-            urls=tuple(f"http://127.0.0.1:{one.published}" for one in self._listeners() if one.published),
+            urls=tuple(f"http://127.0.0.1:{one.published}" for one in self.stack.service(naming.EDGE).ports),
         )
 
     def _stages(self) -> tuple[Stage, ...]:
@@ -238,6 +240,7 @@ class Deployment:
         deliver(self.session.project.folder, self.new.stack, Values(known, ()).plain(self.stack), vault)
 
     def _start(self) -> None:
+        drain(self.edge, self.new, self.policy.drain_seconds)
         self.new.remove()
         self.new.make_volumes()
         self.new.start(self.new.asked)
@@ -293,7 +296,7 @@ class Deployment:
             time.sleep(min(0.5, left))
 
     def _hooks(self) -> None:
-        _run_hooks(self.session, self.policy.after, "")
+        run_hooks(self.session, self.policy.after, "")
 
     def _record(self, outcome: Outcome, reason: str = "") -> None:
         owner = myself("")
@@ -404,23 +407,3 @@ def _look(session: Session, edge: Edge, colour: Stack, check: SmokeTable) -> Non
             f"smoke test: what {service.name} answered to {check.path} does not hold {check.contains!r}",
             details=tuple(body.splitlines()[:10]),
         )
-
-
-def _run_hooks(session: Session, hooks: tuple[tuple[str, ...], ...], state: str) -> None:
-    """Run programs of the spec on this host, in its folder.
-
-    Raises: `EngineError` for the first that fails.
-    """
-    for words in hooks:
-        session.note("", f"running {' '.join(words)}")
-        try:
-            done = subprocess.run(
-                words, cwd=session.project.folder, capture_output=True, text=True, timeout=_HOOK_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise EngineError(f"the hook {words[0]} cannot be run: {error}", state=state) from error
-        if done.returncode != 0:
-            said = tuple((done.stdout + done.stderr).splitlines()[-10:])
-            raise EngineError(
-                f"the hook {' '.join(words)} ended with exit code {done.returncode}", state=state, details=said
-            )

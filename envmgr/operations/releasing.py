@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from envmgr import layout, naming
 from envmgr.errors import EngineError
 from envmgr.model.needed import Needed
 from envmgr.model.release import Release, ReleasedImage
 from envmgr.model.stack import Stack
+from envmgr.operations.host_programs import commit_of
 from envmgr.operations.image_source import Source
 from envmgr.operations.images import effective
 from envmgr.operations.released import dressed
@@ -21,8 +20,6 @@ from envmgr.records.owner import myself
 from envmgr.records.releases import Releases
 from envmgr.render.files import render_configs, render_stack
 from envmgr.secrets.deliver import digest, key_of
-
-_GIT_SECONDS = 10
 
 
 def make_release(session: Session, stack: Stack, values: Values, source: Source) -> Release:
@@ -38,7 +35,7 @@ def make_release(session: Session, stack: Stack, values: Values, source: Source)
         environment=stack.target,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         by=f"{owner.user}@{owner.host}",
-        commit=_commit(session.project.folder),
+        commit=commit_of(session.project.folder),
         spec=naming.short_hash(session.project.spec.file.read_bytes()),
         images=_kept_images(session, stack, number, source),
         values=_digests(session, stack, values),
@@ -98,21 +95,3 @@ def _digests(session: Session, stack: Stack, values: Values) -> dict[str, str]:
     known: Mapping[str, str] = values.known
     names = {need.name for need in stack.needed}
     return {name: digest(key, name, value) for name, value in sorted(known.items()) if name in names}
-
-
-def _commit(folder: Path) -> str:
-    """Return the commit that the spec's repository is at, with `+` when something is not committed."""
-
-    def git(*words: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "--short=12", "HEAD")
-    if not commit:
-        return ""
-    return commit + ("+" if git("status", "--porcelain", "--untracked-files=no", "--", ".") else "")
