@@ -26,9 +26,9 @@ def rollback(session: Session, target: str, number: int | None) -> DeployResult:
         finished = finish(session, stack)
         if finished is not None:
             return finished
-        edge, records = Edge(session, stack), Releases(session.project.folder, target)
-        live = edge.chosen()
+        records = Releases(session.project.folder, target)
         dressed = records.colours()
+        live = Edge(session, stack).chosen() if dressed else ""
         serving = dressed.get(live)
         if serving is None:
             raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from envmgr.model.release import DeployResult, ReleaseRow
 from envmgr.report.machine import write_json
@@ -38,10 +39,18 @@ def write_deployed(result: DeployResult, *, as_json: bool) -> None:
         sys.stdout.write(f"  {url}\n")
 
 
+def _as_data(one: ReleaseRow) -> dict[str, Any]:
+    data = asdict(one)
+    release = data["release"]
+    release["images"] = [{"service": name, **image} for name, image in release["images"].items()]
+    release["values"] = [{"name": name, "digest": digest} for name, digest in release["values"].items()]
+    return data
+
+
 def write_releases(rows: Sequence[ReleaseRow], *, as_json: bool) -> None:
     """Print releases, newest first."""
     if as_json:
-        write_json(releases=[asdict(one) for one in rows])
+        write_json(releases=[_as_data(one) for one in rows])
         return
     if not rows:
         sys.stdout.write("nothing was released yet\n")

@@ -1,4 +1,4 @@
-"""The edges of environments, as far as envmgr asks them anything: a flag in a volume, names, and what nginx would say."""
+"""Edges of environments, as far as envmgr asks them anything: a flag in a volume, names, what nginx would say."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Edges:
     """Path → status and content, of every service."""
     switches: list[str] = field(default_factory=list)
     """Which colour each change led to."""
+    service: str = "web"
+    """The one that listens."""
     lies: bool = False
     """Says that the other colour answered."""
 
@@ -55,7 +57,7 @@ class Edges:
         if "-D" not in argv:
             return ExecResult(0, f"{body}\n{status}")
         colour = "green" if project in self.second else "blue"
-        name = f"web--{project.rpartition('-')[2]}-{colour}"
+        name = f"{self.service}--{project.rpartition('-')[2]}-{colour}"
         address = "" if self.lies or not self._there(name) else f"{_address(name)}:8000"
         return ExecResult(0, f"HTTP/1.1 {status} OK\r\nX-Envmgr-Colour: {colour}\r\nX-Envmgr-Upstream: {address}\r\n")
 
