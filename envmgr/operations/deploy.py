@@ -340,6 +340,7 @@ class Deployment:
             self.new.stop(self.new.unasked)
             self.old.resume(self.old.unasked)
         if not self.is_warm:
+            drain(self.edge, self.new, self.policy.drain_seconds)
             self.new.remove()
         self._record(Outcome.FAILED, reason)
         self.journal.close()
