@@ -116,7 +116,12 @@ def finish(session: Session, stack: Stack) -> DeployResult | None:
 def _deploy_anew(session: Session, stack: Stack, options: DeployOptions, agree: Agree) -> DeployResult:
     policy = policy_of(session, stack.target)
     run_hooks(session, policy.before, f"What {stack.target} serves is not touched.")
-    up_locked(session, {stack.target: stack.services}, UpOptions(build=options.build, images=options.images), agree)
+    up_locked(
+        session,
+        {stack.target: stack.services},
+        UpOptions(build=options.build, images=options.images, leaves_releases=True),
+        agree,
+    )
     source = choose_source(session, session.observe(), options.images)
     now = session.project.declared.stack(stack.target)
     ensure_images(session, now.colours[:1], source, build=options.build)

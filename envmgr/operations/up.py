@@ -54,6 +54,8 @@ class UpOptions:
     trusts_ground: bool = False
     """Where nothing of it changes, the engine's word that the base is healthy will do, and what a running environment
     owns there is not made sure of again: for a quick switch of one service."""
+    leaves_releases: bool = False
+    """What was deployed and taken down stays down: for what is about to deploy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ def up_locked(session: Session, selected: Selected, options: UpOptions, agree: A
     for stack in environments:
         started.append(_bring_up(session, stack, selected[stack.target], ground))
     for stack in environments:
-        _bring_release_up(session, stack)
+        if stack.colours and not options.leaves_releases:
+            _bring_release_up(session, stack)
     return UpResult(
         targets=tuple(stack.target for stack in stacks),
         services=tuple(health for one in started for health in one.healths),
@@ -132,10 +135,9 @@ def up_locked(session: Session, selected: Selected, options: UpOptions, agree: A
 
 def _bring_release_up(session: Session, stack: Stack) -> None:
     """Start what was deployed and taken down since; nothing else touches what serves."""
-    if stack.colours:
-        from envmgr.operations.colour import bring_up
+    from envmgr.operations.colour import bring_up
 
-        bring_up(session, stack)
+    bring_up(session, stack)
 
 
 def _lay_ground(
