@@ -26,7 +26,11 @@ def health(session: Session, targets: tuple[str, ...]) -> HealthResult:
     """Run all probes of some targets side by side; the targets that have containers when none is named."""
     began = time.monotonic()
     observed = session.observe()
-    stacks = session.project.with_colours(session.project.stacks(targets)) if targets else session.project.system.parts
+    stacks = (
+        session.project.with_colours(session.project.stacks(targets, takes_colours=True))
+        if targets
+        else session.project.system.parts
+    )
     stacks = tuple(one for one in stacks if one.target in targets or observed.of(one.compose_project))
     vault_of(session, session.project.system.stacks)
     prober = session.prober(observed)

@@ -40,7 +40,7 @@ def logs(session: Session, names: tuple[str, ...], options: LogOptions, on_line:
     Raises: `UsageError` for names that are not known, and for following several targets.
     """
     declared = session.project.in_containers()
-    stacks, services = declared.choose(names)
+    stacks, services = declared.choose(names, takes_colours=True)
     if options.follows and len(stacks) > 1:
         raise UsageError("--follow takes one target at a time", help=f"envmgr logs {stacks[0].target} --follow")
     return max(

@@ -30,7 +30,7 @@ def status(session: Session, names: tuple[str, ...]) -> tuple[StackRow, ...]:
     """
     # As the spec has it: a service on the desk is shown in its place, whether or not it leaves a container.
     declared = session.project.in_containers()
-    stacks, services = declared.choose(names) if names else (declared.system.stacks, ())
+    stacks, services = declared.choose(names, takes_colours=True) if names else (declared.system.stacks, ())
     observed = session.observe()
     releases = _releases(session, observed)
     there = [one for one in declared.with_colours(stacks) if not one.part_of or one.target in releases]

@@ -22,7 +22,6 @@ from envmgr.model.progress import Caution, Message, Note, Output, Progress, Step
 from envmgr.operations import secrets_check
 from envmgr.report.errors import report_error
 from envmgr.report.progress import as_event, listening, silent
-from tests.fakes.edges import Edges
 from tests.fakes.engine import Behaviour
 from tests.shapes import Shapes
 from tests.unit.cli.test_cli_commands import Ended, Terminal, terminal
@@ -120,7 +119,7 @@ def coloured(machine: Terminal) -> None:
         'strategy = "blue-green"\nwatch_seconds = 0',
     )
     house.engine.has_image("nginx:1.26")
-    house.engine.exec_handler = Edges(house.engine, house.servers, service="app")
+    house.edges.service = "app"
     machine.patch.setattr("envmgr.operations.host_programs.run", lambda *_: (1, ""))
 
 

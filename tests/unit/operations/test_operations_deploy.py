@@ -19,7 +19,6 @@ from envmgr.operations.rollback import rollback
 from envmgr.operations.status import status
 from envmgr.records.journal import Journal
 from envmgr.records.releases import Releases
-from tests.fakes.edges import Edges
 from tests.fakes.engine import Behaviour
 from tests.house import House, fail, house
 
@@ -88,9 +87,7 @@ def shop(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     house.write(SPEC)
     house.engine.has_image("nginx:1.26")
     del house.engine.behaviours["worker"]
-    edges = Edges(house.engine, lambda container, argv, variables: _played(house, container, argv, variables))
-    house.engine.exec_handler = edges
-    house.edges = edges  # type: ignore[attr-defined]
+    house.edges.others = lambda *asked: _played(house, *asked)
     monkeypatch.setattr(host_programs, "run", lambda words, *_: (4, "no\n") if words[0] == "sh" else (1, ""))
     return house
 
@@ -99,10 +96,6 @@ def _played(house: House, container, argv, variables):
     if container.service in ("worker", "beat", "web"):
         return ExecResult(0, "pong\n")
     return house.servers(container, argv, variables)
-
-
-def edges(shop: House) -> Edges:
-    return shop.edges  # type: ignore[attr-defined]
 
 
 def ship(shop: House) -> DeployResult:
@@ -123,7 +116,7 @@ def running(shop: House) -> set[str]:
 
 def serving(shop: House) -> str:
     """Return the colour that answers requests, with its release; fails unless it is there."""
-    colour = "green" if "play-prod" in edges(shop).second else "blue"
+    colour = "green" if "play-prod" in shop.edges.second else "blue"
     web = shop.container(f"play-prod-{colour}-web-1")
     assert web.state is State.RUNNING
     return f"{colour} {web.labels['envmgr.release']}"
@@ -180,11 +173,11 @@ def test_a_migration_runs_before_anything_else_of_the_new_release(shop: House):
 
 
 def _smoke(shop: House) -> None:
-    edges(shop).pages["/smoke"] = (500, "ill\n")
+    shop.edges.pages["/smoke"] = (500, "ill\n")
 
 
 def _content(shop: House) -> None:
-    edges(shop).pages["/smoke"] = (200, "another\n")
+    shop.edges.pages["/smoke"] = (200, "another\n")
 
 
 def _migration(shop: House) -> None:
@@ -192,7 +185,7 @@ def _migration(shop: House) -> None:
 
 
 def _lie(shop: House) -> None:
-    edges(shop).lies = True
+    shop.edges.lies = True
 
 
 def _worker(shop: House) -> None:
@@ -233,7 +226,7 @@ def test_what_fails_leaves_the_old_release_serving(shop: House, name: str):
     assert serving(shop) == "blue 1"
     assert running(shop) >= BLUE
     assert not any(one.compose_project == "play-prod-green" for one in shop.engine.all())
-    assert edges(shop).switches == (["blue", "green", "blue"] if is_switched else ["blue"])
+    assert shop.edges.switches == (["blue", "green", "blue"] if is_switched else ["blue"])
     attempt = Releases(shop.folder, "prod").history()[-1]
     assert (attempt.release, attempt.outcome) == (2, Outcome.FAILED)
     assert message in attempt.reason
@@ -401,6 +394,20 @@ def test_status_shows_each_colour_with_its_release(shop: House):
     assert rows["prod-blue"].state == rows["prod-green"].state == "up"
 
 
+def test_a_colour_is_looked_at_and_not_changed_by_hand(shop: House):
+    ship(shop)
+    project = shop.session().project
+    assert [one.target for one in project.stacks(("prod-blue",), takes_colours=True)] == ["prod-blue"]
+    for operate in (lambda: shop.up("prod-blue"), lambda: down(shop.session(), ("prod-blue",), lambda _plan: None)):
+        with pytest.raises(UsageError, match="prod-blue is a colour of prod") as caught:
+            operate()
+        assert caught.value.help == "envmgr deploy prod, envmgr rollback prod"
+    with pytest.raises(UsageError, match="prod has no service web") as caught:
+        project.choose(("prod", "web"))
+    assert caught.value.help.startswith("it is in prod-blue: ")
+    assert serving(shop) == "blue 1"
+
+
 def test_two_at_once_are_refused(shop: House):
     ship(shop)
     holder = shop.session()
@@ -419,7 +426,7 @@ def test_another_operation_that_was_cut_comes_first(shop: House):
 
 def test_an_engine_that_fails_on_the_way_back_is_said_too(shop: House):
     ship(shop)
-    edges(shop).pages["/smoke"] = (500, "ill\n")
+    shop.edges.pages["/smoke"] = (500, "ill\n")
     shop.engine.refusals["remove_container"] = fail("Docker is away")
     with pytest.raises(NotDeployedError) as caught:
         again(shop, "2")
