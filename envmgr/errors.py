@@ -7,6 +7,7 @@
     ├── EngineError        4    Docker is absent, refuses or failed
     │   └── PreflightError 4    a check before the start found something in the way
     ├── NotHealthyError    5    started, and not healthy in time; with the reason as `model.diagnosis.DiagnosedError`
+    ├── NotDeployedError 6   a deploy or rollback ended with the release that served before
     ├── StaleError         7    a rendered file is stale or edited by hand
     ├── LockedError        8    another command works on the same target
     └── InterruptedByUser  130  Ctrl-C
@@ -29,6 +30,7 @@ class ExitCode(IntEnum):
     SPEC = 3
     ENGINE = 4
     NOT_HEALTHY = 5
+    NOT_DEPLOYED = 6
     DRIFT = 7
     LOCKED = 8
     FINDINGS = 9
@@ -112,6 +114,12 @@ class NotHealthyError(EnvmgrError):
     """A stack was started and did not become healthy in time."""
 
     exit_code = ExitCode.NOT_HEALTHY
+
+
+class NotDeployedError(EnvmgrError):
+    """The release that served before serves, or nothing did."""
+
+    exit_code = ExitCode.NOT_DEPLOYED
 
 
 class StaleError(EnvmgrError):

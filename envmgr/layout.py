@@ -61,6 +61,11 @@ def ages_file(target: str) -> PurePosixPath:
     return PurePosixPath(RUNTIME, target, "secrets.json")
 
 
+def releases_folder(target: str) -> PurePosixPath:
+    """Return where an environment's releases lie, relative to the project's folder."""
+    return PurePosixPath(RUNTIME, target, "releases")
+
+
 def native_folder(target: str) -> PurePosixPath:
     """Return where everything lies that concerns services on the desk, relative to the project's folder."""
     return PurePosixPath(RUNTIME, target, "native")

@@ -18,6 +18,10 @@ VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 INFRA = "infra"
 """The target, and the last part of the Compose project, of the shared base."""
+COLOURS = ("blue", "green")
+"""Of a blue-green deployment; one serves while the other is made ready."""
+EDGE = "edge"
+"""The service that leads to the colour which serves."""
 DEFAULTS = "defaults"
 """`[environments.defaults]` is no environment."""
 
@@ -36,6 +40,8 @@ LABEL_CONFIGS = "envmgr.configs"
 LABEL_JOB = "envmgr.job"
 LABEL_STAND_IN = "envmgr.stand-in"
 """On images, and so on their containers: what answers there in place of the real server."""
+LABEL_RELEASE = "envmgr.release"
+"""On the containers of a colour: number of the release that they are."""
 LABEL_ONEOFF = "envmgr.oneoff"
 """On a container that was made for one call and removes itself."""
 LINT_ACCEPTS = "x-envmgr-lint"
@@ -103,6 +109,16 @@ def built_image(project: str, build: str, environment: str) -> str:
     """Name the image that an environment builds for itself, so that building for dev never changes prod's."""
     # Linters take a tag such as `dev`, `test` or `latest` for a moving one, and an environment may have any name.
     return f"{project}-{build}:env-{environment}"
+
+
+def colour(environment: str, name: str) -> str:
+    """Name one colour of an environment, as a target and in its Compose project."""
+    return f"{environment}-{name}"
+
+
+def release_image(project: str, name: str, environment: str, release: int) -> str:
+    """Name an image that a release keeps, whatever its own name comes to mean."""
+    return f"{project}-{name}:release-{environment}-{release}"
 
 
 def alias(service: str, environment: str) -> str:

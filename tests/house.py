@@ -26,6 +26,7 @@ from envmgr.operations.session import Session
 from envmgr.operations.up import UpOptions, up
 from envmgr.records.lock import Locks
 from tests.fakes import documents
+from tests.fakes.edges import Edges
 from tests.fakes.engine import Behaviour, FakeEngine
 
 BASE = """
@@ -207,6 +208,7 @@ class House:
     folder: Path
     engine: FakeEngine
     servers: Servers
+    edges: Edges
     locks: Path
     said: list[Message] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
@@ -302,11 +304,13 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     folder.mkdir()
     servers = Servers(folder=folder)
     engine = FakeEngine(exec_handler=servers)
+    edges = Edges(engine, servers)
+    engine.exec_handler = edges
     engine.run_alone_handler = servers.alone
     engine.has_image(*SERVERS, "registry.example/play:1")
     for service in ("migrate", "worker"):
         engine.behaviours[service] = Behaviour(state=State.EXITED)
-    one = House(folder, engine, servers, tmp_path / "locks")
+    one = House(folder, engine, servers, edges, tmp_path / "locks")
     one.write(SPEC)
     return one
 

@@ -264,6 +264,8 @@ class Endpoint:
     metrics: Metrics | None = None
     routes: tuple[str, ...] = ()
     """Path prefixes that lead to it."""
+    is_watched_only: bool = False
+    """A monitor finds it here; a door finds the service elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,8 +198,9 @@ def _locations(endpoints: tuple[Endpoint, ...]) -> list[dict[str, str]]:
 
 def _routes(endpoints: tuple[Endpoint, ...]) -> Iterable[tuple[str, Endpoint]]:
     """Yield path and service; an environment that names no path and has one service to look at shows that."""
-    named = [(route, endpoint) for endpoint in endpoints for route in endpoint.routes]
-    visible = [endpoint for endpoint in endpoints if endpoint.kind in _WEB]
+    led = [endpoint for endpoint in endpoints if not endpoint.is_watched_only]
+    named = [(route, endpoint) for endpoint in led for route in endpoint.routes]
+    visible = [endpoint for endpoint in led if endpoint.kind in _WEB]
     return named or ([("/", visible[0])] if len(visible) == 1 else [])
 
 

@@ -25,6 +25,7 @@ from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
 from envmgr.cli.prove import prove
 from envmgr.cli.reaching import exec_, open_, shell
+from envmgr.cli.releases import deploy, releases, rollback
 from envmgr.cli.secrets import secrets
 from envmgr.cli.stacks import destroy, down, restart, up
 from envmgr.cli.starting import init, schema
@@ -34,6 +35,7 @@ from envmgr.errors import EnvmgrError, ExitCode, InterruptedByUser, UsageError
 _SECTIONS = {
     "Begin": ("init", "import", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
+    "Release": ("deploy", "rollback", "releases"),
     "Develop": ("native", "container", "run", "env"),
     "Look": ("plan", "status", "ps", "health", "why", "explain", "logs", "capacity"),
     "Prove": ("prove",),
@@ -88,6 +90,7 @@ def cli(ctx: click.Context, file: str) -> None:
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
     *(plan, status, ps, health, capacity, why, explain, logs, prove, open_, shell, exec_),
+    *(deploy, rollback, releases),
     *(secrets, render, lint, build, images, lock, completion),
 ):
     cli.add_command(command)

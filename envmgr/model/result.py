@@ -193,6 +193,8 @@ class StackRow:
     """The one that has had its value for the longest, as far as it was seen; empty: none was."""
     secret_age: float | None = None
     """Its age in seconds."""
+    release: str = ""
+    """Of a colour: `release 3, live`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,10 @@ class Service:
     """Services of the base that it needs."""
     aliases: tuple[str, ...] = ()
     """Further names on the data network, that no other stack has: `app--dev`."""
+    is_single: bool = False
+    """A second one beside it would do harm."""
+    listens: int | None = None
+    """Port on its networks; None: nobody asks it anything, it finds its work by itself."""
     is_server: bool = False
     """A server of [infra], whether the base's or an environment's own."""
     faces_environments: bool = False
@@ -263,6 +267,8 @@ class Volume:
     name: str
     service: str
     """The first that mounts it."""
+    is_external: bool = False
+    """Made by envmgr for another stack of the same environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +342,17 @@ class Stack:
     """Of the base: what shuts out environments that the spec no longer has, server by server."""
     native: tuple[Service, ...] = ()
     """Services that run on the desk at present, as the spec has them."""
+    colours: tuple[Stack, ...] = ()
+    """The application, once for each colour, where it is deployed beside the one that runs."""
+    part_of: str = ""
+    """Of a colour: the environment."""
+    release: int = 0
+    """Of a colour that is deployed: which release it is."""
+
+    @property
+    def environment(self) -> str:
+        """Whose values and part of the servers it uses."""
+        return self.part_of or self.target
 
     def service(self, name: str) -> Service:
         """Return a service; `KeyError` when it does not exist."""
@@ -378,9 +395,14 @@ class System:
         """The base first."""
         return (self.base, *self.environments)
 
+    @property
+    def parts(self) -> tuple[Stack, ...]:
+        """Every Compose project: the base first, an environment before its colours."""
+        return (self.base, *(part for one in self.environments for part in (one, *one.colours)))
+
     def stack(self, target: str) -> Stack:
-        """Return the stack of a target; `KeyError` when it does not exist."""
-        for stack in self.stacks:
+        """Return the stack of a target or a colour; `KeyError` when it does not exist."""
+        for stack in self.parts:
             if stack.target == target:
                 return stack
         raise KeyError(target)

@@ -69,7 +69,7 @@ def connect_all(session: Session) -> None:
     """Connect the base to every environment's network that exists: a recreated container has lost its connections."""
     observed = session.observe()
     existing = {network.name for network in observed.networks}
-    for stack in session.project.system.environments:
+    for stack in session.project.system.parts[1:]:
         if naming.data_network(stack.project, stack.target) in existing:
             connect(session, stack, observed)
 

@@ -84,11 +84,12 @@ def _delete(session: Session, stack: Stack) -> DownResult:
         session.step(stack.target, f"deleting the {grant.title}")
         provisioner.revoke(grant)
     existing = {volume.name for volume in session.observe().volumes}
-    for volume in stack.volumes:
+    for volume in dict.fromkeys(volume for part in (stack, *stack.colours) for volume in part.volumes):
         if volume.name in existing:
             session.step(stack.target, f"deleting volume {volume.name}")
             session.engine.remove_volume(volume.name)
-    withdraw(session.project.folder, stack.target)
+    for part in (*stack.colours, stack):
+        withdraw(session.project.folder, part.target)
     return DownResult((stack.target,), removed, ())
 
 

@@ -72,6 +72,7 @@ def refuse_under_environments(session: Session, observed: Observed, besides: tup
 
 def take_down(session: Session, stack: Stack, services: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Stop and remove a stack's containers and networks, or some services; return the containers' names."""
+    colours = () if services else tuple(name for one in stack.colours for name in take_down(session, one))
     containers = session.observe().of(stack.compose_project)
     if services:
         chosen = tuple(container for container in containers if container.service in services)
@@ -80,7 +81,7 @@ def take_down(session: Session, stack: Stack, services: tuple[str, ...] = ()) ->
     if session.project.declared.stack(stack.target).services:
         _compose_down(session, stack)
     _remove_networks(session, stack)
-    return tuple(container.name for container in containers)
+    return (*colours, *(container.name for container in containers))
 
 
 def _compose_down(session: Session, stack: Stack) -> None:
@@ -100,18 +101,25 @@ def _remove_networks(session: Session, stack: Stack) -> None:
     """Remove the networks that Compose leaves: those that envmgr made for the base to join."""
     existing = {network.name for network in session.observe().networks}
     for network in stack.networks:
-        if network.is_external and network.name in existing:
+        # A colour's is the environment's to make and to remove: its edge joins it too.
+        if network.is_external and network.name in existing and not stack.part_of:
             _remove_network(session, stack, network.name)
 
 
 def _remove_network(session: Session, stack: Stack, name: str) -> None:
-    disconnect(session, stack, session.observe())
+    _disconnect(session, stack)
     try:
         session.engine.remove_network(name)
     except EngineError:
         # An `up infra` at the same moment connects its new containers to every network that it sees.
-        disconnect(session, stack, session.observe())
+        _disconnect(session, stack)
         session.engine.remove_network(name)
+
+
+def _disconnect(session: Session, stack: Stack) -> None:
+    observed = session.observe()
+    for part in (stack, *stack.colours):
+        disconnect(session, part, observed)
 
 
 def _remove(session: Session, stack: Stack, containers: tuple[Container, ...]) -> None:

@@ -26,17 +26,18 @@ def health(session: Session, targets: tuple[str, ...]) -> HealthResult:
     """Run all probes of some targets side by side; the targets that have containers when none is named."""
     began = time.monotonic()
     observed = session.observe()
-    stacks = session.project.stacks(targets) if targets else _present(session, observed)
+    stacks = (
+        session.project.with_colours(session.project.stacks(targets, takes_colours=True))
+        if targets
+        else session.project.system.parts
+    )
+    stacks = tuple(one for one in stacks if one.target in targets or observed.of(one.compose_project))
     vault_of(session, session.project.system.stacks)
     prober = session.prober(observed)
     asked = [ask for stack in stacks for ask in _questions(session.project.folder, stack, observed, prober)]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         reports = tuple(pool.map(lambda ask: ask(), asked))
     return HealthResult(reports, time.monotonic() - began)
-
-
-def _present(session: Session, observed: Observed) -> tuple[Stack, ...]:
-    return tuple(s for s in session.project.system.stacks if observed.of(s.compose_project))
 
 
 def _questions(folder: Path, stack: Stack, observed: Observed, prober: Prober) -> list[Callable[[], ProbeReport]]:

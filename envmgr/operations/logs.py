@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -39,8 +39,8 @@ def logs(session: Session, names: tuple[str, ...], options: LogOptions, on_line:
     Returns the exit code of Compose, of several targets the worst.
     Raises: `UsageError` for names that are not known, and for following several targets.
     """
-    declared = replace(session.project, system=session.project.declared)
-    stacks, services = declared.choose(names)
+    declared = session.project.in_containers()
+    stacks, services = declared.choose(names, takes_colours=True)
     if options.follows and len(stacks) > 1:
         raise UsageError("--follow takes one target at a time", help=f"envmgr logs {stacks[0].target} --follow")
     return max(

@@ -97,15 +97,22 @@ def _make_network(session: Session, stack: Stack) -> None:
         if network.is_external:
             session.engine.create_network(network, labels)
     if session.project.system.base.services:
-        connect(session, stack, session.observe())
+        for piece in (stack, *stack.colours):
+            connect(session, piece, session.observe())
 
 
 def part(session: Session, stack: Stack) -> None:
     """Take the containers of an environment out of others' networks, and those of others out of its own."""
     system, observed = session.project.system, session.observe()
-    owners = {network.name: one for one in system.stacks for network in one.networks if not network.is_foreign}
+    owners = {
+        network.name: one
+        for one in system.stacks
+        for piece in (one, *one.colours)
+        for network in piece.networks
+        if not network.is_foreign
+    }
     for one in system.environments:
-        for container in observed.of(one.compose_project):
+        for container in (c for piece in (one, *one.colours) for c in observed.of(piece.compose_project)):
             for name in container.networks:
                 owner = owners.get(name, one)
                 if owner is not one and stack in (one, owner):

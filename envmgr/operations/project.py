@@ -55,33 +55,57 @@ class Project:
         """Where those recipes lie."""
         return recipes_folder(self.folder, self.spec.resolved.recipes_folder)
 
-    def stacks(self, targets: tuple[str, ...]) -> tuple[Stack, ...]:
-        """Return the stacks of some targets, the base first.
+    def stacks(self, targets: tuple[str, ...], *, takes_colours: bool = False) -> tuple[Stack, ...]:
+        """Return the stacks of some targets, the base first; with `takes_colours` also what was deployed of one.
 
-        Raises: `UsageError` for a target that the spec does not have.
+        Raises: `UsageError` for a target that the spec does not have, and for a colour that is not taken.
         """
-        known = [stack.target for stack in self.system.stacks]
+        every = self.with_colours(self.system.stacks)
+        known = [stack.target for stack in every if takes_colours or not stack.part_of]
         for target in targets:
             if target not in known:
-                raise UsageError(
-                    f"{target} is neither an environment nor {naming.INFRA}{_hint(target, known)}",
-                    help=f"known: {', '.join(known)}",
-                )
-        return tuple(stack for stack in self.system.stacks if stack.target in targets)
+                raise self._unknown(target, known)
+        return tuple(stack for stack in every if stack.target in targets)
 
-    def choose(self, names: tuple[str, ...]) -> tuple[tuple[Stack, ...], tuple[str, ...]]:
+    def _unknown(self, target: str, known: list[str]) -> UsageError:
+        environment = next((one.part_of for one in self.system.parts if one.target == target), "")
+        if environment:
+            return UsageError(
+                f"{target} is a colour of {environment}, which changes by deploys alone",
+                state="Nothing was changed.",
+                help=f"envmgr deploy {environment}, envmgr rollback {environment}",
+            )
+        return UsageError(
+            f"{target} is neither an environment nor {naming.INFRA}{_hint(target, known)}",
+            help=f"known: {', '.join(known)}",
+        )
+
+    def with_colours(self, stacks: tuple[Stack, ...]) -> tuple[Stack, ...]:
+        """Return stacks, each followed by its colours that were deployed."""
+        found = (part for stack in stacks for part in (stack, *(one for one in stack.colours if one.release)))
+        return tuple({stack.target: stack for stack in found}.values())
+
+    def choose(
+        self, names: tuple[str, ...], *, takes_colours: bool = False
+    ) -> tuple[tuple[Stack, ...], tuple[str, ...]]:
         """Tell targets from the services of a single target: `dev stage`, `dev worker`.
 
         Raises: `UsageError` for a name that is neither.
         """
-        known = {stack.target for stack in self.system.stacks}
+        known = {stack.target for stack in self.system.parts}
         targets = tuple(name for name in names if name in known)
         services = tuple(name for name in names if name not in known)
         if len(targets) != 1 or names[0] not in known:
-            return self.stacks(names), ()
-        stacks = self.stacks(targets)
+            return self.stacks(names, takes_colours=takes_colours), ()
+        stacks = self.stacks(targets, takes_colours=takes_colours)
         self.services(stacks[0], services)
         return stacks, services
+
+    def in_containers(self) -> Project:
+        """Return the project as the spec has it, with services on the desk in their place, and colours as deployed."""
+        colours = {stack.target: stack.colours for stack in self.system.environments}
+        environments = (replace(one, colours=colours[one.target]) for one in self.declared.environments)
+        return replace(self, system=replace(self.declared, environments=tuple(environments)))
 
     def with_native(self, target: str, names: tuple[str, ...]) -> Project:
         """Return the project with exactly these services of a target on the desk."""
@@ -103,7 +127,8 @@ class Project:
                 )
             if name not in known:
                 raise UsageError(
-                    f"{stack.target} has no service {name}{_hint(name, known)}", help=f"known: {', '.join(known)}"
+                    f"{stack.target} has no service {name}{_hint(name, known)}",
+                    help=_where(stack, name) or f"known: {', '.join(known)}",
                 )
         return tuple(service for service in stack.services if not names or service.name in names)
 
@@ -116,7 +141,8 @@ def open_project(file: Path) -> Project:
     spec = SpecFile(file)
     declared = spec.resolved.declared
     native = {stack.target: read_native(spec.folder, stack.target) for stack in declared.environments}
-    return Project(spec.folder, declared, _with_native(declared, native), spec)
+    system = _with_releases(_with_native(declared, native), spec.folder)
+    return Project(spec.folder, declared, system, spec)
 
 
 def _with_native(declared: System, native: Mapping[str, tuple[str, ...]]) -> System:
@@ -124,6 +150,22 @@ def _with_native(declared: System, native: Mapping[str, tuple[str, ...]]) -> Sys
     return replace(declared, environments=tuple(environments))
 
 
+def _with_releases(system: System, folder: Path) -> System:
+    if not any(stack.colours for stack in system.environments):
+        return system
+    from envmgr.operations.released import with_releases
+
+    return replace(system, environments=tuple(with_releases(folder, stack) for stack in system.environments))
+
+
 def _hint(word: str, known: list[str]) -> str:
     near = did_you_mean(word, known)
     return f" ({near})" if near else ""
+
+
+def _where(stack: Stack, service: str) -> str:
+    """Say where a service is that an environment has in its colours alone."""
+    deployed = [one.target for one in stack.colours if one.release and any(s.name == service for s in one.services)]
+    if not deployed:
+        return ""
+    return f"it is in {' and '.join(deployed)}: envmgr status {stack.target} says which of them serves"

@@ -146,5 +146,5 @@ def _try(
 
 def _place(stack: Stack, trial: Trial, applications: tuple[Container, ...]) -> Container:
     """Return from where a server is tried: a container whose service uses it."""
-    users = {service.name for service in stack.services if trial.server in service.uses}
+    users = {one.name for piece in reach.pieces(stack) for one in piece.services if trial.server in one.uses}
     return next((one for one in applications if one.service in users), applications[0])

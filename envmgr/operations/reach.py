@@ -18,7 +18,7 @@ def reach(project: Project, target: str, service: str = "") -> tuple[Address, ..
 
     Raises: `UsageError` for names that are not known, and for a service without an address.
     """
-    (stack,) = project.stacks((target,))
+    (stack,) = project.stacks((target,), takes_colours=True)
     base = project.system.base
     own, shared = addresses(stack), () if stack.is_base else addresses(base)
     if not service:
@@ -47,7 +47,7 @@ def running(session: Session, target: str, service: str) -> str:
 
     Raises: `UsageError` for names that are not known, and where none runs.
     """
-    (stack,) = session.project.stacks((target,))
+    (stack,) = session.project.stacks((target,), takes_colours=True)
     session.project.services(stack, (service,))
     container = locator(session.project, session.observe())(target, service)
     if container is None:

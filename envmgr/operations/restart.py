@@ -25,13 +25,13 @@ def restart(session: Session, names: tuple[str, ...]) -> UpResult:
     Raises: `UsageError` when one of them has no container, or is a job; `NotHealthyError`.
     """
     began = time.monotonic()
-    stacks, services = session.project.choose(names)
+    stacks, services = session.project.choose(names, takes_colours=True)
     chosen = {stack.target: session.project.services(stack, services) for stack in stacks}
     if services:
         _refuse_jobs(stacks[0], chosen[stacks[0].target])
     vault_of(session, session.project.system.stacks)
     refuse_weak(session, stacks, read_all(session, stacks))
-    targets = tuple(stack.target for stack in stacks)
+    targets = tuple(dict.fromkeys(stack.environment for stack in stacks))
     again = f"envmgr restart {' '.join(names)}"
     with session.locks.acquire_all(targets, base_wait=BASE_WAIT), interruptible(session, stacks, again):
         for stack in stacks:

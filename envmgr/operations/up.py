@@ -54,6 +54,8 @@ class UpOptions:
     trusts_ground: bool = False
     """Where nothing of it changes, the engine's word that the base is healthy will do, and what a running environment
     owns there is not made sure of again: for a quick switch of one service."""
+    leaves_releases: bool = False
+    """What was deployed and taken down stays down: for what is about to deploy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,9 @@ def up_locked(session: Session, selected: Selected, options: UpOptions, agree: A
     started = [ground.base]
     for stack in environments:
         started.append(_bring_up(session, stack, selected[stack.target], ground))
+    for stack in environments:
+        if stack.colours and not options.leaves_releases:
+            _bring_release_up(session, stack)
     return UpResult(
         targets=tuple(stack.target for stack in stacks),
         services=tuple(health for one in started for health in one.healths),
@@ -126,6 +131,13 @@ def up_locked(session: Session, selected: Selected, options: UpOptions, agree: A
         seconds=time.monotonic() - began,
         changed=sum(one.touched for one in started),
     )
+
+
+def _bring_release_up(session: Session, stack: Stack) -> None:
+    """Start what was deployed and taken down since; nothing else touches what serves."""
+    from envmgr.operations.colour import bring_up
+
+    bring_up(session, stack)
 
 
 def _lay_ground(

@@ -15,7 +15,7 @@ def why(session: Session, target: str, service: str = "") -> Diagnosis:
 
     Raises: `UsageError` for a target or service that the spec does not have, `EngineError` when Docker does not answer.
     """
-    (stack,) = session.project.stacks((target,))
+    (stack,) = session.project.stacks((target,), takes_colours=True)
     if service and service not in {one.name for one in stack.native}:
         session.project.services(stack, (service,))
     found = examine(session, stack, session.observe(), Known(), service)

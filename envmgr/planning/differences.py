@@ -59,7 +59,7 @@ def _move(service: Service, container: Container) -> Cause | None:
 
 def visited_networks(question: Question, stack: Stack) -> frozenset[str]:
     """Return the networks that containers of a stack may join besides their own: the base visits all environments."""
-    others = question.system.environments if stack.is_base else ()
+    others = question.system.parts[1:] if stack.is_base else ()
     return frozenset(naming.data_network(one.project, one.target) for one in others)
 
 

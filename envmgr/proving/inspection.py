@@ -10,7 +10,7 @@ from envmgr.model.observed import Container
 from envmgr.model.proof import Finding, Outcome
 from envmgr.model.secret import SecretValue
 from envmgr.model.stack import Stack
-from envmgr.proving.reach import HOST, NETWORK, Scene, is_loopback, published_for_all
+from envmgr.proving.reach import HOST, NETWORK, Scene, is_loopback, pieces, published_for_all
 from envmgr.proving.scan import Seen
 
 FILES = "files"
@@ -21,7 +21,7 @@ _SHORTEST = 8
 def networks(scene: Scene, stack: Stack, container: Container) -> Iterator[Finding]:
     """Say which networks of others a container has joined."""
     for other in (one for one in scene.system.stacks if one.target != stack.target):
-        theirs = {network.name for network in other.networks if not network.is_foreign}
+        theirs = {network.name for piece in pieces(other) for network in piece.networks if not network.is_foreign}
         if joined := sorted(theirs & set(container.networks)):
             closes = f"envmgr up {stack.target}"
             yield _found(stack, container, other.target, NETWORK, "join networks", joined, closes)
@@ -35,8 +35,8 @@ def mounts(scene: Scene, stack: Stack, container: Container, folder: str) -> Ite
     sockets = [source for source in container.binds.values() if source.rstrip("/").endswith("docker.sock")]
     yield _found(stack, container, HOST, HOST, "hold the engine's socket", sockets, closes)
     for other in (one for one in scene.system.stacks if one.target != stack.target):
-        volumes = {volume.name for volume in other.volumes}
-        runtime = f"{folder}/{layout.RUNTIME}/{other.target}/"
+        volumes = {volume.name for piece in pieces(other) for volume in piece.volumes}
+        runtime = tuple(f"{folder}/{layout.RUNTIME}/{piece.target}/" for piece in pieces(other))
         held = [mount.source for mount in container.settings.mounts if mount.source in volumes]
         held += [source for source in container.binds.values() if f"{source}/".startswith(runtime)]
         yield _found(stack, container, other.target, FILES, "mount files or volumes", held, closes)

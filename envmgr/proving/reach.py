@@ -50,15 +50,16 @@ class Scene:
 
     def running(self, stack: Stack) -> tuple[Container, ...]:
         """Return the containers of a stack that run."""
-        return tuple(c for c in self.observed.of(stack.compose_project) if c.state is State.RUNNING)
+        found = (c for piece in pieces(stack) for c in self.observed.of(piece.compose_project))
+        return tuple(c for c in found if c.state is State.RUNNING)
 
     def applications(self, stack: Stack) -> tuple[Container, ...]:
         """Return one running container of each service of an environment's application."""
-        found: dict[str, Container] = {}
+        found: dict[tuple[str, str], Container] = {}
         for container in self.running(stack):
             service = service_of(stack, container)
             if service and not service.is_server and not service.is_job and service.kind != naming.KIND_NATIVE:
-                found.setdefault(container.service, container)
+                found.setdefault((container.compose_project, container.service), container)
         return tuple(found.values())
 
     def places(self, container: Container, *, outside: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
@@ -111,7 +112,17 @@ class Round:
 
 def service_of(stack: Stack, container: Container) -> Service | None:
     """Return the service that a container is of; None when the spec no longer has it."""
-    return next((one for one in stack.services if one.name == container.service), None)
+    return next((one for one in piece_of(stack, container).services if one.name == container.service), None)
+
+
+def pieces(stack: Stack) -> tuple[Stack, ...]:
+    """Return every Compose project of a target: its own, and those of its colours."""
+    return (stack, *stack.colours)
+
+
+def piece_of(stack: Stack, container: Container) -> Stack:
+    """Return the Compose project of a target that a container belongs to."""
+    return next((one for one in pieces(stack) if one.compose_project == container.compose_project), stack)
 
 
 def round_of(scene: Scene, stack: Stack, container: Container) -> Round:
@@ -119,10 +130,11 @@ def round_of(scene: Scene, stack: Stack, container: Container) -> Round:
     others = [one for one in scene.system.environments if one.target != stack.target]
     targets = [target for other in others for target in _against(scene, other)]
     targets += [*_against_base(scene, stack), *_against_host(scene)]
-    base = [c for c in scene.running(scene.system.base) if _data(stack) in c.addresses]
+    piece = piece_of(stack, container)
+    base = [c for c in scene.running(scene.system.base) if _data(piece) in c.addresses]
     own = [c for c in scene.running(stack) if c.id != container.id or not base]
-    reachable = [f"{c.addresses[_data(stack)]}:{port}" for c in (*base, *own) for port in _ports(scene, stack, c)]
-    names = (*(c.service for c in base), *(alias for s in stack.services for alias in s.aliases))
+    reachable = [f"{c.addresses[_data(piece)]}:{port}" for c in (*base, *own) for port in _ports(scene, piece, c)]
+    names = (*(c.service for c in base), *(alias for s in piece.services for alias in s.aliases))
     return Round(tuple(dict.fromkeys(targets)), tuple(reachable), names)
 
 
@@ -143,7 +155,7 @@ def _against(scene: Scene, other: Stack) -> Iterator[Target]:
             yield Target(other.target, _CONTAINERS, place, thing, decoy)
         yield from _published(scene, container, other)
         yield Target(other.target, _NAMES, container.name, thing)
-    for service in other.services:
+    for service in (one for piece in pieces(other) for one in piece.services):
         for alias in service.aliases:
             yield Target(other.target, _NAMES, alias, f"{other.target} {service.name}")
 
@@ -162,11 +174,12 @@ def _against_base(scene: Scene, stack: Stack) -> Iterator[Target]:
 
 
 def _uses(stack: Stack, server: str) -> bool:
-    return any(server in service.uses for service in stack.services) or any(s.name == server for s in stack.services)
+    services = [one for piece in pieces(stack) for one in piece.services]
+    return any(server in service.uses or service.name == server for service in services)
 
 
 def _own_networks(stack: Stack) -> frozenset[str]:
-    return frozenset(network.name for network in stack.networks)
+    return frozenset(network.name for piece in pieces(stack) for network in piece.networks)
 
 
 def _published(scene: Scene, container: Container, other: Stack) -> Iterator[Target]:
@@ -181,8 +194,9 @@ def _published(scene: Scene, container: Container, other: Stack) -> Iterator[Tar
 
 def published_for_all(stack: Stack) -> frozenset[int]:
     """Return the ports that the spec publishes beyond loopback, in raw Compose keys too."""
-    own = {port.published for one in stack.services for port in one.ports if not is_loopback(port.host_ip)}
-    raw = (str(entry) for one in stack.services for entry in one.compose.get("ports", ()))
+    services = [one for piece in pieces(stack) for one in piece.services]
+    own = {port.published for one in services for port in one.ports if not is_loopback(port.host_ip)}
+    raw = (str(entry) for one in services for entry in one.compose.get("ports", ()))
     return frozenset(own | {int(found[1]) for entry in raw if (found := _NUMBER.search(entry))})
 
 
@@ -303,7 +317,8 @@ def firewall(stack: Stack) -> str:
 
     Answers to what the host itself asks, as Docker's proxy does for a published port, still pass.
     """
-    outward = [network.subnet for network in stack.networks if not network.is_internal and network.subnet]
+    networks = (network for piece in pieces(stack) for network in piece.networks)
+    outward = [network.subnet for network in networks if not network.is_internal and network.subnet]
     sources = ",".join(outward)
     return f"iptables -I INPUT -s {sources} -m conntrack --ctstate NEW -j REJECT"
 

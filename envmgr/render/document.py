@@ -207,6 +207,8 @@ def _labels(stack: Stack, service: Service) -> Document:
         naming.LABEL_SERVICE: service.name,
         naming.LABEL_KIND: service.kind,
     }
+    if stack.release:
+        labels[naming.LABEL_RELEASE] = str(stack.release)
     return labels | ({naming.LABEL_JOB: "true"} if service.is_job else {})
 
 
@@ -281,6 +283,8 @@ def _network(stack: Stack, network: Network) -> Document:
 
 
 def _volume(stack: Stack, volume: Volume) -> Document:
+    if volume.is_external:
+        return {"name": volume.name, "external": True}
     labels = {
         naming.LABEL_PROJECT: stack.project,
         naming.LABEL_ENVIRONMENT: stack.target,

@@ -19,7 +19,7 @@ def render(system: System, project_folder: Path) -> dict[str, str]:
     """Render every file; a template below the project's own `templates/` takes the place of ours."""
     files: dict[str, str] = {}
     # A system may need no server at all; Compose takes no document without services.
-    for stack in (one for one in system.stacks if one.services):
+    for stack in (one for one in system.parts if one.services):
         configs = render_configs(stack, project_folder)
         hashes = {path: naming.short_hash(text.encode(), 64) for path, text in configs.items()}
         body = documents.document(stack, hashes)

@@ -18,6 +18,8 @@ prefixes, keys that only go together) is judged when envmgr reads the spec.
 
 `NAME` stands for a name of your own. A key without a default may be left out, unless it is required.
 """
+_LARGE = 6
+"""Keys from which on a table inside a table is described by itself."""
 _KINDED = {"infra": "A server", "services": "A service"}
 
 
@@ -32,9 +34,33 @@ def spec_reference(schema: Schema) -> str:
 def _section(name: str, section: Schema, schema: Schema) -> Iterator[str]:
     is_named = "additionalProperties" in section and section["additionalProperties"] is not False
     table = _resolved(section["additionalProperties"], schema) if is_named else section
-    yield f"## `[{name}.NAME]`\n" if is_named else f"## `[{name}]`\n"
+    title = f"{name}.NAME" if is_named else name
+    yield f"## `[{title}]`\n"
     yield from _meaning(section)
     yield from _keys(table, schema)
+    yield from _large(title, table, schema)
+
+
+def _large(title: str, table: Schema, schema: Schema) -> Iterator[str]:
+    """Write the tables inside a table that are too large for one cell of it."""
+    for key, value in table["properties"].items():
+        inner, is_list = _inner(value, schema)
+        if _is_large(inner):
+            place = f"{title}.{key}"
+            yield f"### `{'[[' if is_list else '['}{place}{']]' if is_list else ']'}`\n"
+            yield from _keys(inner, schema)
+            yield from _large(place, inner, schema)
+
+
+def _inner(value: Schema, schema: Schema) -> tuple[Schema, bool]:
+    """Return the table that a key takes, or takes a list of."""
+    found = _resolved(value, schema)
+    is_list = found.get("type") == "array"
+    return (_resolved(found.get("items", {}), schema) if is_list else found), is_list
+
+
+def _is_large(table: Schema) -> bool:
+    return len(table.get("properties", ())) >= _LARGE
 
 
 def _kinded(name: str, section: Schema, schema: Schema) -> Iterator[str]:
@@ -111,6 +137,8 @@ def _by_type(value: Schema, schema: Schema) -> str:
 
 
 def _table(value: Schema, schema: Schema) -> str:
+    if _is_large(value):
+        return "table, see below"
     if "properties" in value:
         keys = (f"`{key}`: {takes(one, schema)}" for key, one in value["properties"].items())
         return f"table of {'; '.join(keys)}"

@@ -149,6 +149,8 @@ def _detail(stack: StackRow, columns: tuple[Column, ...]) -> list[str]:
     heading = f"{paint(stack.target, _BOLD, sys.stdout)}  {paint(state.text, state.style, sys.stdout)}"
     if stack.is_protected and stack.target != naming.INFRA:
         heading += ", protected"
+    if stack.release:
+        heading += f", {stack.release}"
     if stack.secret_age is not None:
         heading += f", secrets up to {duration(stack.secret_age)} old"
     rows = [_detail_row(one, stack) for one in stack.rows]
@@ -210,6 +212,9 @@ def _block(stacks: Sequence[StackRow], level: Level) -> _Block:
     ages = [(Cell(_aged(stack), _FAINT), *[Cell("")] * (n - 1)) for stack, n in zip(stacks, sizes, strict=True)]
     if any(stack.secret_age is not None for stack in stacks):
         body.append(_line("oldest secret", ages, ()))
+    if any(stack.release for stack in stacks):
+        releases = [(Cell(stack.release), *[Cell("")] * (n - 1)) for stack, n in zip(stacks, sizes, strict=True)]
+        body.append(_line("release", releases, ()))
     columns = (Column(), *(column for head in heads for column in head), Column("", 1, may_be_cut=True))
     return _Block(columns, (_line("", states, ()), *body))
 

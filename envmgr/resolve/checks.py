@@ -9,6 +9,7 @@ from envmgr.catalog.kind import Address, Binding, Draft, Manageable, Selective, 
 from envmgr.catalog.registry import INFRA, SERVICES
 from envmgr.errors import Problem
 from envmgr.resolve import compose_keys
+from envmgr.resolve.deploy_checks import check_deploy
 from envmgr.resolve.servers import base_servers, bind_servers, draft_servers, environment_servers
 from envmgr.resolve.services import draft_service
 from envmgr.resolve.variables import goes_to
@@ -26,7 +27,7 @@ def check(spec: Spec) -> tuple[Problem, ...]:
         problems += _passwords(spec, bindings)
         problems += _servers(spec, environment)
         problems += _refused(spec, environment)
-        problems += (*_routes(environment), *_reload(environment))
+        problems += (*_routes(environment), *_reload(environment), *check_deploy(spec, environment))
         for service in environment.services.values():
             draft = draft_service(spec, environment, service)
             problems += (*_program(service), *_port(environment, service, draft), *_alone(service))

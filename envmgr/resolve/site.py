@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envmgr import naming
 from envmgr.catalog.kind import Binding, Draft, Endpoint, Server, Site
 from envmgr.model.stack import Service
+from envmgr.resolve.edge_ports import listeners
 from envmgr.resolve.servers import base_servers, bind_servers, draft_servers, environment_servers
 from envmgr.resolve.services import app_service
 from envmgr.spec.schema import EnvironmentSpec, Spec
@@ -45,7 +46,7 @@ def site(spec: Spec, applications: Iterable[Drafted]) -> Site:
         environment = one.spec.name
         drafts = one.own.items()
         found += [_of_server(one.servers[n], d, naming.alias(n, environment)) for n, d in drafts]
-        found += [_of_service(one.spec, pair, naming.alias(pair[0].name, environment)) for pair in one.pairs]
+        found += _in_colours(one) if one.spec.table.deploy.has_colours else _as_they_are(one)
     hosts = {one.spec.name: one.spec.table.hosts for one in applications}
     return Site(spec.project.name, tuple(endpoint for endpoint in found if endpoint), hosts)
 
@@ -56,6 +57,27 @@ def site_within(spec: Spec, application: Drafted) -> Site:
     found += [_of_service(application.spec, pair, pair[0].name) for pair in application.pairs]
     hosts = {application.spec.name: application.spec.table.hosts}
     return Site(spec.project.name, tuple(endpoint for endpoint in found if endpoint), hosts)
+
+
+def _as_they_are(one: Drafted) -> list[Endpoint | None]:
+    return [_of_service(one.spec, pair, naming.alias(pair[0].name, one.spec.name)) for pair in one.pairs]
+
+
+def _in_colours(one: Drafted) -> list[Endpoint | None]:
+    """Return where a door finds the colour that serves, and where a monitor finds each of them."""
+    led = {listener.service: listener for listener in listeners(tuple(service for service, _ in one.pairs))}
+    edge = naming.alias(naming.EDGE, one.spec.name)
+    found: list[Endpoint | None] = []
+    for service, draft in one.pairs:
+        for colour in naming.COLOURS:
+            host = naming.alias(service.name, naming.colour(one.spec.name, colour))
+            endpoint = _of_service(one.spec, (service, draft), host)
+            if endpoint:
+                found.append(replace(endpoint, routes=(), is_watched_only=True))
+        endpoint = _of_service(one.spec, (service, draft), edge)
+        if endpoint:
+            found.append(replace(endpoint, port=led[service.name].port, metrics=None))
+    return found
 
 
 def _of_server(server: Server, draft: Draft, host: str) -> Endpoint | None:

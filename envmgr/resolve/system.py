@@ -12,6 +12,8 @@ from envmgr.model.needed import Needed
 from envmgr.model.recipe import Recipe
 from envmgr.model.stack import Grant, Network, Service, Stack, System, Volume
 from envmgr.resolve.checks import check
+from envmgr.resolve.colours import in_colours
+from envmgr.resolve.networks import networks_of
 from envmgr.resolve.servers import base_servers, draft_servers, infra_service
 from envmgr.resolve.site import Drafted, drafted, site, site_within
 from envmgr.resolve.strictness import base_refuses_weak, refuses_weak
@@ -26,8 +28,7 @@ def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
 
     Raises: `SpecError` with every clash between stacks.
     """
-    targets = {naming.INFRA: None, **{name: e.table.subnet for name, e in spec.environments.items()}}
-    blocks, problems = allocate(spec.project.name, spec.networks.range, targets)
+    blocks, problems = allocate(spec.project.name, spec.networks.range, _targets(spec))
     problems += check(spec)
     if problems:
         raise SpecError("the spec is not valid", problems)
@@ -35,9 +36,20 @@ def resolve(spec: Spec, recipes: Mapping[str, Recipe]) -> System:
     return System(
         project=spec.project.name,
         base=_base(spec, blocks[naming.INFRA], site(spec, environments)),
-        environments=tuple(_environment(spec, one, blocks[one.spec.name]) for one in environments),
+        environments=tuple(_environment(spec, one, blocks) for one in environments),
         substitutes={r.replaces: r.image for r in recipes.values() if r.replaces},
     )
+
+
+def _targets(spec: Spec) -> dict[str, str | None]:
+    """Return everything that has networks of its own, with the subnet that the spec gives it."""
+    targets: dict[str, str | None] = {naming.INFRA: None}
+    for name, environment in spec.environments.items():
+        targets[name] = environment.table.subnet
+        if environment.table.deploy.has_colours:
+            written = environment.table.deploy.subnets
+            targets |= {naming.colour(name, colour): written.get(colour) for colour in naming.COLOURS}
+    return targets
 
 
 def _base(spec: Spec, block: Block, seen: Site) -> Stack:
@@ -49,7 +61,7 @@ def _base(spec: Spec, block: Block, seen: Site) -> Stack:
         target=naming.INFRA,
         compose_project=naming.compose_project(spec.project.name, naming.INFRA),
         services=services,
-        networks=_networks(spec.project.name, naming.INFRA, block, services, is_external=False),
+        networks=networks_of(spec.project.name, naming.INFRA, block, services, is_external=False),
         volumes=_volumes(spec.project.name, naming.INFRA, services),
         needed=_unique(_needed(drafts.values())),
         grants=_grants(drafts.values()),
@@ -70,7 +82,14 @@ def _overseen(servers: Mapping[str, Server], drafts: Mapping[str, Draft], seen: 
     return complete
 
 
-def _environment(spec: Spec, application: Drafted, block: Block) -> Stack:
+def _environment(spec: Spec, application: Drafted, blocks: Mapping[str, Block]) -> Stack:
+    whole = _whole(spec, application, blocks[application.spec.name])
+    if not application.spec.table.deploy.has_colours:
+        return whole
+    return in_colours(whole, tuple(service.name for service, _ in application.pairs), application.spec, blocks)
+
+
+def _whole(spec: Spec, application: Drafted, block: Block) -> Stack:
     environment = application.spec
     own = _overseen(application.servers, application.own, site_within(spec, application))
     servers = (infra_service(environment.infra[n], application.servers[n], draft) for n, draft in own.items())
@@ -83,7 +102,7 @@ def _environment(spec: Spec, application: Drafted, block: Block) -> Stack:
         compose_project=naming.compose_project(spec.project.name, environment.name),
         services=services,
         networks=(
-            *_networks(spec.project.name, environment.name, block, services, is_external=True),
+            *networks_of(spec.project.name, environment.name, block, services, is_external=True),
             *_joined(environment),
         ),
         volumes=_volumes(spec.project.name, environment.name, services),
@@ -93,32 +112,6 @@ def _environment(spec: Spec, application: Drafted, block: Block) -> Stack:
         is_protected=environment.table.protected,
         refuses_weak=refuses_weak(spec, environment),
     )
-
-
-def _networks(
-    project: str, target: str, block: Block, services: tuple[Service, ...], *, is_external: bool
-) -> tuple[Network, ...]:
-    wanted = {key for service in services for key in service.networks}
-    every = (
-        # Envmgr makes an environment's data network itself: the base's containers join it, under their own names.
-        Network("data", naming.data_network(project, target), block.data, is_internal=True, is_external=is_external),
-        Network(
-            "publish",
-            naming.publish_network(project, target),
-            block.publish,
-            is_internal=False,
-            allows_neighbours=False,
-        ),
-        Network(
-            "egress",
-            naming.egress_network(project, target),
-            block.egress,
-            is_internal=False,
-            allows_neighbours=False,
-            masquerades=True,
-        ),
-    )
-    return tuple(network for network in every if network.key in wanted)
 
 
 def _joined(environment: EnvironmentSpec) -> tuple[Network, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from envmgr.errors import SpecError
-from envmgr.naming import DEFAULTS, INFRA
+from envmgr.naming import COLOURS, DEFAULTS, EDGE, INFRA, colour
 from envmgr.spec.source import parse
 from envmgr.spec.text import read
 
@@ -36,7 +36,21 @@ def read_outline(path: Path) -> Outline:
     modes = {name: {server: _mode(data, name, server) for server in _table(data, "infra")} for name in environments}
     base = [server for server in _table(data, "infra") if any(found[server] == "shared" for found in modes.values())]
     application = tuple(_table(data, "services"))
-    return Outline({INFRA: tuple(base), **{name: (*_own(modes[name]), *application) for name in environments}})
+    services: dict[str, tuple[str, ...]] = {INFRA: tuple(base)}
+    for name in environments:
+        if _has_colours(data, name):
+            services[name] = (*_own(modes[name]), EDGE)
+            services |= {colour(name, one): application for one in COLOURS}
+        else:
+            services[name] = (*_own(modes[name]), *application)
+    return Outline(services)
+
+
+def _has_colours(data: Mapping[str, Any], environment: str) -> bool:
+    strategy: Any = None
+    for layer in (DEFAULTS, environment):
+        strategy = _table(data, "environments", layer, "deploy").get("strategy", strategy)
+    return bool(strategy == "blue-green")
 
 
 def read_secret_names(path: Path, target: str) -> tuple[str, ...]:

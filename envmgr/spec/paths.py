@@ -23,7 +23,8 @@ _WORDS = {
     "infra": f"{_ANY} mode url provision port ports uses",
     "services": f"{_ANY} build uses after variables volumes ports routes aliases joins files gpus replicas egress "
     "secrets_as native",
-    "environments": "prefix debug log_level workers protected reload subnet ports variables hosts services infra",
+    "environments": "prefix debug log_level workers protected reload subnet ports variables hosts services "
+    "deploy infra",
 }
 KEYS: Mapping[str, tuple[str, ...]] = {section: tuple(words.split()) for section, words in _WORDS.items()}
 """Section → the keys of its tables that every kind has; those of a kind alone are found where they are written."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from envmgr.spec.deploy_table import DeployTable
 from envmgr.spec.secret_tables import SecretsTable
 from envmgr.spec.values import (
     Alias,
@@ -216,6 +217,8 @@ class EnvironmentTable(Strict):
     """Host names under which the base's door leads here."""
     services: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """Overrides of `[services.NAME]`."""
+    deploy: DeployTable = Field(default_factory=DeployTable)
+    """How a new release takes the place of the one that serves."""
     infra: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """Overrides of `[infra.NAME]`; only what is `own` or `external` here can differ from the base."""
 

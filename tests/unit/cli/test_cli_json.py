@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from envmgr.cli import images, looking, native, plan, prove, reaching, secrets, stacks, why
+from envmgr.cli import images, looking, native, plan, prove, reaching, releases, secrets, stacks, why
 from envmgr.errors import UsageError
 from envmgr.model.health import ServiceHealth, Verdict
 from envmgr.model.imported import Became, Difference, Fate, ImportResult
@@ -44,7 +44,7 @@ def machine(terminal: Terminal) -> Terminal:
         with silent() if is_quiet else listening(as_json=as_json) as listen:
             yield replace(terminal.house.session(), listen=listen)
 
-    for module in (images, looking, native, plan, prove, reaching, secrets, stacks, why):
+    for module in (images, looking, native, plan, prove, reaching, releases, secrets, stacks, why):
         terminal.patch.setattr(module, "session", session)
     terminal.patch.setattr(secrets_check, "in_git", lambda _folder, _paths: [])
     return terminal
@@ -110,6 +110,26 @@ def desk(machine: Terminal) -> None:
     machine.house.edit("[services.worker]", '[services.app.native]\ncommand = ["play"]\n\n[services.worker]')
     machine.house.engine.has_image("nginx:1.26")
     up(machine)
+
+
+def coloured(machine: Terminal) -> None:
+    """Prod is deployed blue-green."""
+    house = machine.house
+    house.edit(
+        "protected = true",
+        "protected = true\nports = { app = 8002 }\n[environments.prod.deploy]\n"
+        'strategy = "blue-green"\nwatch_seconds = 0',
+    )
+    house.engine.has_image("nginx:1.26")
+    house.edges.service = "app"
+    machine.patch.setattr("envmgr.operations.host_programs.run", lambda *_: (1, ""))
+
+
+def deployed(machine: Terminal) -> None:
+    """Twice."""
+    coloured(machine)
+    for _ in range(2):
+        assert machine.run("deploy", "prod", "--yes").code == 0
 
 
 def rendered(machine: Terminal) -> None:
@@ -224,6 +244,11 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("secrets rotate dev redis SECRET_KEY", up, 0),
     ("secrets rotate dev redis", None, 2),
     ("secrets rotate dev", up, 2),
+    ("deploy prod", coloured, 0),
+    ("deploy dev", None, 2),
+    ("rollback prod", deployed, 0),
+    ("rollback prod --to 9", coloured, 2),
+    ("releases prod", deployed, 0),
 ]
 
 

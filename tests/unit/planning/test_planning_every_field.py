@@ -26,6 +26,7 @@ ELSEWHERE = {
     "environment.subnet": "a network that changes is refused: test_planning_refusals.py",
     "environment.hosts": "of the door: its files are another service's",
     "environment.infra": "as infra.mode",
+    "environment.deploy": "how releases are made: tests of operations_deploy",
 }
 
 

@@ -12,6 +12,7 @@ from envmgr.errors import (
     ExitCode,
     InterruptedByUser,
     LockedError,
+    NotDeployedError,
     NotHealthyError,
     PreflightError,
     Problem,
@@ -99,9 +100,10 @@ def test_each_error_has_the_exit_code_that_is_documented():
         EngineError: 4,
         PreflightError: 4,
         NotHealthyError: 5,
+        NotDeployedError: 6,
         StaleError: 7,
         LockedError: 8,
         InterruptedByUser: 130,
     }
     assert {kind: int(kind.exit_code) for kind in codes} == codes
-    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 7, 8, 9, 130]
+    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]

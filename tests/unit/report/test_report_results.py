@@ -152,6 +152,7 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                     "rows": [ROW_FIELDS, GONE_FIELDS],
                     "oldest_secret": "",
                     "secret_age": None,
+                    "release": "",
                 },
                 {
                     "target": "stage",
@@ -162,6 +163,7 @@ JSON: list[tuple[Callable[[], None], dict]] = [
                     "rows": [],
                     "oldest_secret": "",
                     "secret_age": None,
+                    "release": "",
                 },
             ]
         },

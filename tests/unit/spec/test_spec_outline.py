@@ -17,7 +17,7 @@ SPECS = sorted([ROOT / "envmgr.toml", *ROOT.glob("tests/golden/*/envmgr.toml"), 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.parent.name)
 def test_its_names_are_those_of_the_resolved_stacks(path: Path):
     system = open_project(path).system
-    resolved = {stack.target: {service.name for service in stack.services} for stack in system.stacks}
+    resolved = {stack.target: {service.name for service in stack.services} for stack in system.parts}
     assert {target: set(names) for target, names in read_outline(path).services.items()} == resolved
 
 
