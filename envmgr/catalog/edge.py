@@ -20,6 +20,10 @@ STATUS_PORT = 8081
 FOLDER = "/run/edge"
 FLAG = f"{FOLDER}/{naming.COLOURS[1]}"
 """While it is there, the second colour serves."""
+PAGE = "maintenance.html"
+"""While it is there, visitors get it instead of an answer."""
+ALLOWED = "allowed"
+"""Folder with a file for each network that is served all the same, by the beginning of its addresses."""
 defaults = Defaults(
     Resources(cpus=0.5, memory=64 * _MEGABYTE, pids=64, memory_reserved=16 * _MEGABYTE),
     start_seconds=30,
@@ -35,12 +39,16 @@ def draft(environment: str, listeners: Sequence[Listener]) -> Draft:
         "connections": 1024,
         "status": STATUS_PORT,
         "flag": FLAG,
+        "folder": FOLDER,
+        "page": PAGE,
+        "allowed": ALLOWED,
         "first": naming.COLOURS[0],
         "second": naming.COLOURS[1],
         "listeners": [
             {
                 "port": one.port,
                 "target": one.target,
+                "health": one.health,
                 "hosts": [naming.alias(one.service, naming.colour(environment, name)) for name in naming.COLOURS],
             }
             for one in listeners

@@ -25,7 +25,7 @@ from envmgr.cli.native import container, env, native, run
 from envmgr.cli.plan import plan
 from envmgr.cli.prove import prove
 from envmgr.cli.reaching import exec_, open_, shell
-from envmgr.cli.releases import deploy, releases, rollback
+from envmgr.cli.releases import deploy, maintenance, releases, rollback
 from envmgr.cli.secrets import secrets
 from envmgr.cli.stacks import destroy, down, restart, up
 from envmgr.cli.starting import init, schema
@@ -35,7 +35,7 @@ from envmgr.errors import EnvmgrError, ExitCode, InterruptedByUser, UsageError
 _SECTIONS = {
     "Begin": ("init", "import", "schema"),
     "Run": ("up", "down", "restart", "destroy"),
-    "Release": ("deploy", "rollback", "releases"),
+    "Release": ("deploy", "rollback", "releases", "maintenance"),
     "Develop": ("native", "container", "run", "env"),
     "Look": ("plan", "status", "ps", "health", "why", "explain", "logs", "capacity"),
     "Prove": ("prove",),
@@ -90,7 +90,7 @@ def cli(ctx: click.Context, file: str) -> None:
 for command in (
     *(up, down, restart, destroy, native, container, run, env),
     *(plan, status, ps, health, capacity, why, explain, logs, prove, open_, shell, exec_),
-    *(deploy, rollback, releases),
+    *(deploy, rollback, releases, maintenance),
     *(secrets, render, lint, build, images, lock, completion),
 ):
     cli.add_command(command)

@@ -76,3 +76,54 @@ def releases(file: str, environment: str, as_json: bool) -> None:
     with session(file, is_quiet=True) as one:
         rows = operate(one, environment)
     write_releases(rows, as_json=as_json)
+
+
+@click.group(cls=words.Group)
+def maintenance() -> None:
+    """Show visitors a page instead of an answer; health paths go on answering.
+
+    \b
+    envmgr maintenance on prod
+    envmgr maintenance off prod
+    """
+
+
+@maintenance.command()
+@_environment
+@click.option(
+    "--message", default="We are working on it. Please try again in a few minutes.", help="What the page says."
+)
+@click.option("--allow", "allowed", multiple=True, metavar="CIDR", help="Network that is served all the same.")
+@json_option
+@click.pass_obj
+def on(file: str, environment: str, message: str, allowed: tuple[str, ...], as_json: bool) -> None:
+    """Answer visitors with 503, Retry-After and a page, from the next request on.
+
+    \b
+    envmgr maintenance on prod
+    envmgr maintenance on prod --message "Back at 10:30" --allow 203.0.113.0/24
+    """
+    from envmgr.operations.maintenance import begin
+    from envmgr.report.releases import write_maintenance
+
+    with session(file, is_quiet=True) as one:
+        result = begin(one, environment, message, allowed)
+    write_maintenance(result, as_json=as_json)
+
+
+@maintenance.command()
+@_environment
+@json_option
+@click.pass_obj
+def off(file: str, environment: str, as_json: bool) -> None:
+    """Answer everybody again.
+
+    \b
+    envmgr maintenance off prod
+    """
+    from envmgr.operations.maintenance import end
+    from envmgr.report.releases import write_maintenance
+
+    with session(file, is_quiet=True) as one:
+        result = end(one, environment)
+    write_maintenance(result, as_json=as_json)

@@ -16,3 +16,5 @@ class Listener:
     """Where the service listens on its own."""
     published: int | None = None
     """On the host's loopback."""
+    health: str = ""
+    """Path that answers in maintenance too; empty for none."""

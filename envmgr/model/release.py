@@ -98,3 +98,14 @@ class DeployResult:
     was_cut: bool = False
     """An earlier command had begun it."""
     urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceResult:
+    """Whether visitors get an answer."""
+
+    environment: str
+    is_on: bool
+    message: str
+    allowed: tuple[str, ...]
+    """Networks that are served all the same."""

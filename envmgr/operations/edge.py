@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -114,8 +115,15 @@ class Edge:
         failed = [found.string for found in logged if int(found["status"]) >= 500]
         return len(logged), len(failed), tuple(failed[-5:])
 
-    def _run(self, *argv: str, timeout: float = _SECONDS) -> str:
-        result = self.session.engine.exec(self.container().id, argv, {}, timeout)
+    def run(self, script: str, variables: Mapping[str, str]) -> str:
+        """Run a script of a shell inside it.
+
+        Raises: `EngineError`.
+        """
+        return self._run("sh", "-c", script, variables=variables)
+
+    def _run(self, *argv: str, timeout: float = _SECONDS, variables: Mapping[str, str] | None = None) -> str:
+        result = self.session.engine.exec(self.container().id, argv, variables or {}, timeout)
         if result.exit_code != 0:
             raise EngineError(
                 f"the edge of {self.stack.target} refused: exit code {result.exit_code}",

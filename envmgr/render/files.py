@@ -77,6 +77,14 @@ def _notes(stack: Stack, system: System) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def render_text(template: str, project_folder: Path, **context: Any) -> str:
+    """Render one template, the project's own before ours.
+
+    Raises: `SpecError` for a template that is none.
+    """
+    return _text(template, project_folder, **context)
+
+
 def _text(template: str, project_folder: Path, **context: Any) -> str:
     from jinja2 import TemplateError
 

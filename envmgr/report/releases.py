@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from envmgr.model.release import DeployResult, ReleaseRow
+from envmgr.model.release import DeployResult, MaintenanceResult, ReleaseRow
 from envmgr.report.machine import write_json
 from envmgr.report.results import duration
 from envmgr.report.screen import printable
@@ -68,3 +68,17 @@ def write_releases(rows: Sequence[ReleaseRow], *, as_json: bool) -> None:
         for one in rows
     ]
     print_table(_COLUMNS, shown)
+
+
+def write_maintenance(result: MaintenanceResult, *, as_json: bool) -> None:
+    """Print whether visitors get an answer."""
+    if as_json:
+        write_json(event="result", **asdict(result))
+        return
+    if not result.is_on:
+        sys.stdout.write(f"{result.environment} answers everybody\n")
+        return
+    others = f"; served all the same: {', '.join(result.allowed)}" if result.allowed else ""
+    sys.stdout.write(
+        f"{result.environment} shows a page instead of answers{others}; envmgr maintenance off {result.environment}\n"
+    )

@@ -269,3 +269,28 @@ def test_killed_in_the_middle_one_release_serves_and_the_next_command_ends_it(sh
     assert users.failures == []
     assert sum("ticker" in one for one in shop.running()) == 1
     assert not (shop.sandbox.folder / ".envmgr/prod/journal.json").exists()
+
+
+def _page(shop: Shop, path: str, client: str = "") -> tuple[int, str, str]:
+    connection = HTTPConnection("127.0.0.1", shop.port, timeout=10)
+    connection.request("GET", path, headers={"X-Forwarded-For": client} if client else {})
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response.status, response.headers.get("Retry-After", ""), text
+
+
+def test_in_maintenance_visitors_get_a_page_and_a_deploy_goes_on(shop: Shop) -> None:
+    shop.sandbox.ok("maintenance", "on", "prod", "--message", "Back at <10:30>", "--allow", "10.0.0.0/15")
+    status, retry, text = _page(shop, "/")
+    assert (status, retry) == (503, "120")
+    assert "<p>Back at &lt;10:30&gt;</p>" in text
+    assert [_page(shop, "/", client)[0] for client in ("10.1.2.3", "10.2.0.1", "9.9.9.9")] == [200, 503, 503]
+    assert _page(shop, "/health")[0] == 200
+    shop.deploy("mended")
+    assert _page(shop, "/")[0] == 503
+    assert _page(shop, "/", "10.1.2.3")[2].split()[1] == "mended"
+    shop.sandbox.ok("maintenance", "off", "prod")
+    assert shop.answer() == "mended"
+    refused = shop.sandbox.run("maintenance", "on", "prod", "--allow", "10.0.0.0/99")
+    assert (refused.code, shop.answer()) == (2, "mended")

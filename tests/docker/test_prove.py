@@ -177,7 +177,7 @@ networks:
 """)
     files = (folder / "compose" / one for one in ("docker-compose.app.dev.yml", "by-hand.yml"))
     chosen = (part for file in files for part in ("-f", str(file)))
-    docker("compose", "--project-directory", str(folder / "compose"), *chosen, "up", "-d", "web")
+    docker("compose", "--project-directory", str(folder / "compose"), *chosen, "up", "-d", "--wait", "web")
     docker("network", "connect", f"{name}-prod-data", f"{name}-dev-web-1")
     opened = lab.prove()
     assert crossings(opened) - usual == {

@@ -25,6 +25,9 @@ class Edges:
     """Path → status and content, of every service."""
     switches: list[str] = field(default_factory=list)
     """Which colour each change led to."""
+    page: str = ""
+    """Of maintenance."""
+    allowed: tuple[str, ...] = ()
     service: str = "web"
     """The one that listens."""
     lies: bool = False
@@ -35,6 +38,12 @@ class Edges:
         if container.service != "edge":
             return self.others(container, argv, variables)
         text = " ".join(argv)
+        if "CONTENT" in variables:
+            self.page, self.allowed = variables["CONTENT"], tuple(variables["NAMES"].split())
+            return ExecResult(0, "")
+        if "PAGE" in variables:
+            self.page, self.allowed = "", ()
+            return ExecResult(0, "")
         if "echo 1" in text:
             return ExecResult(0, f"{int(container.compose_project in self.second)}\n")
         if "mv " in text or "rm -f" in text:

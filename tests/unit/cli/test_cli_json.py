@@ -249,12 +249,15 @@ RUNS: list[tuple[str, Prepare | None, int]] = [
     ("rollback prod", deployed, 0),
     ("rollback prod --to 9", coloured, 2),
     ("releases prod", deployed, 0),
+    ("maintenance on prod", deployed, 0),
+    ("maintenance on prod --allow x", deployed, 2),
+    ("maintenance off prod", deployed, 0),
 ]
 
 
 def named(line: str) -> str:
     """Return the command of a line: of a group with its second word."""
-    return " ".join(line.split()[: 2 if line.startswith(("images", "secrets")) else 1])
+    return " ".join(line.split()[: 2 if line.startswith(("images", "secrets", "maintenance")) else 1])
 
 
 def held_against_the_page(command: str, ended: Ended) -> None:
