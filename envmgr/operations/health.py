@@ -16,6 +16,7 @@ from envmgr.model.observed import Observed
 from envmgr.model.result import HealthResult, ProbeReport
 from envmgr.model.stack import CommandProbe, Grant, Service, Stack
 from envmgr.operations.desk import ask_desk, on_desk
+from envmgr.operations.serving import UNKNOWN, as_expected, states
 from envmgr.operations.session import Session
 from envmgr.operations.values import vault_of
 
@@ -26,12 +27,10 @@ def health(session: Session, targets: tuple[str, ...]) -> HealthResult:
     """Run all probes of some targets side by side; the targets that have containers when none is named."""
     began = time.monotonic()
     observed = session.observe()
-    stacks = (
-        session.project.with_colours(session.project.stacks(targets, takes_colours=True))
-        if targets
-        else session.project.system.parts
-    )
-    stacks = tuple(one for one in stacks if one.target in targets or observed.of(one.compose_project))
+    project, colours = session.project, states(session, observed)
+    chosen = project.with_colours(project.stacks(targets, takes_colours=True) if targets else project.system.stacks)
+    there = (one for one in chosen if one.target in targets or observed.of(one.compose_project))
+    stacks = tuple(as_expected(one, colours.get(one.target, UNKNOWN)) for one in there)
     vault_of(session, session.project.system.stacks)
     prober = session.prober(observed)
     asked = [ask for stack in stacks for ask in _questions(session.project.folder, stack, observed, prober)]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from envmgr import naming
-from envmgr.errors import EngineError
 from envmgr.health.verdict import judge
 from envmgr.model.health import Verdict
 from envmgr.model.observed import Container, Observed, State
@@ -17,8 +14,7 @@ from envmgr.model.result import ContainerRow, StackRow
 from envmgr.model.stack import Service, Stack
 from envmgr.native.running import running
 from envmgr.operations.addresses import addresses
-from envmgr.operations.edge import Edge
-from envmgr.operations.project import Project
+from envmgr.operations.serving import UNKNOWN, expected, states
 from envmgr.operations.session import Session
 from envmgr.secrets.ages import ages
 
@@ -32,39 +28,18 @@ def status(session: Session, names: tuple[str, ...]) -> tuple[StackRow, ...]:
     declared = session.project.in_containers()
     stacks, services = declared.choose(names, takes_colours=True) if names else (declared.system.stacks, ())
     observed = session.observe()
-    releases = _releases(session, observed)
-    there = [one for one in declared.with_colours(stacks) if not one.part_of or one.target in releases]
-    return tuple(
-        replace(
-            _stack_row(session, one, _shown(declared, one, services, releases), observed),
-            release=releases.get(one.target, ""),
-        )
-        for one in there
-    )
+    colours = states(session, observed)
+    rows = []
+    for one in declared.with_colours(stacks):
+        if not one.part_of or one.target in colours:
+            state = colours.get(one.target, UNKNOWN)
+            shown = expected(one, declared.services(one, services), state)
+            rows.append(replace(_stack_row(session, one, shown, observed), release=_title(one, state)))
+    return tuple(rows)
 
 
-def _releases(session: Session, observed: Observed) -> dict[str, str]:
-    """Return what each colour is of which something runs; which of them serves, its edge says."""
-    found = {}
-    for stack in session.project.system.environments:
-        running = [one for one in stack.colours if any(c.state.has_process for c in observed.of(one.compose_project))]
-        if not running:
-            continue
-        live = ""
-        with suppress(EngineError):
-            live = naming.colour(stack.target, Edge(session, stack).chosen())
-        for one in running:
-            found[one.target] = f"release {one.release}, {'live' if one.target == live else 'warm'}"
-    return found
-
-
-def _shown(
-    project: Project, stack: Stack, services: tuple[str, ...], releases: Mapping[str, str]
-) -> tuple[Service, ...]:
-    """Return the services that are expected to be there: background work is the live colour's alone."""
-    chosen = project.services(stack, services)
-    is_warm = releases.get(stack.target, "").endswith("warm")
-    return tuple(one for one in chosen if one.listens or one.is_job) if is_warm else chosen
+def _title(stack: Stack, state: str) -> str:
+    return f"release {stack.release}{f', {state}' if state else ''}" if stack.release else ""
 
 
 def _stack_row(session: Session, declared: Stack, shown: tuple[Service, ...], observed: Observed) -> StackRow:
@@ -76,8 +51,8 @@ def _stack_row(session: Session, declared: Stack, shown: tuple[Service, ...], ob
         for service in shown
         for row in (desk.rows(service) if service.name in away else _service_rows(declared, service, observed))
     )
-    expected = shown if declared.part_of else declared.services
-    lasting = [service for service in expected if not service.is_job]
+    counted = shown if declared.part_of else declared.services
+    lasting = [service for service in counted if not service.is_job]
     up = sum(desk.runs(one) if one.name in away else _is_up(declared, one, observed) for one in lasting)
     state = "up" if up == len(lasting) else "partly up" if up else "down"
     oldest, age = _oldest(session.project.folder, declared)

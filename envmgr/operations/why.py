@@ -7,6 +7,7 @@ from dataclasses import replace
 from envmgr.model.diagnosis import Diagnosis, Fault
 from envmgr.operations.desk import desk_faults
 from envmgr.operations.diagnosis import Known, examine
+from envmgr.operations.serving import UNKNOWN, as_expected, states
 from envmgr.operations.session import Session
 
 
@@ -18,7 +19,10 @@ def why(session: Session, target: str, service: str = "") -> Diagnosis:
     (stack,) = session.project.stacks((target,), takes_colours=True)
     if service and service not in {one.name for one in stack.native}:
         session.project.services(stack, (service,))
-    found = examine(session, stack, session.observe(), Known(), service)
+    observed = session.observe()
+    if stack.part_of and not service:
+        stack = as_expected(stack, states(session, observed).get(target, UNKNOWN))
+    found = examine(session, stack, observed, Known(), service)
     return _with_desk(found, desk_faults(session.project.folder, stack, service))
 
 

@@ -14,9 +14,11 @@ from envmgr.model.release import DeployResult, Outcome
 from envmgr.operations import host_programs
 from envmgr.operations.deploy import DeployOptions, deploy
 from envmgr.operations.down import down
+from envmgr.operations.health import health
 from envmgr.operations.releases import releases
 from envmgr.operations.rollback import rollback
 from envmgr.operations.status import status
+from envmgr.operations.why import why
 from envmgr.records.journal import Journal
 from envmgr.records.releases import Releases
 from tests.fakes.engine import Behaviour
@@ -392,6 +394,30 @@ def test_status_shows_each_colour_with_its_release(shop: House):
     }
     assert {row.service for row in rows["prod-blue"].rows} == {"migrate", "web"}
     assert rows["prod-blue"].state == rows["prod-green"].state == "up"
+
+
+def test_what_is_warm_is_well_without_its_background_work(shop: House):
+    ship(shop)
+    again(shop, "2")
+    found = health(shop.session(), ())
+    assert [one for one in found.probes if not one.is_good] == []
+    assert {one.service for one in found.probes if one.target == "prod-blue"} == {"migrate", "web"}
+    assert why(shop.session(), "prod-blue").first is None
+    shop.engine.halt(shop.engine.get("play-prod-blue-web-1"))
+    assert [(one.target, one.service) for one in health(shop.session(), ("prod",)).probes if not one.is_good] == [
+        ("prod-blue", "web")
+    ]
+
+
+def test_without_its_edge_nobody_says_which_serves(shop: House):
+    ship(shop)
+    again(shop, "2")
+    shop.engine.halt(shop.engine.get("play-prod-edge-1"))
+    rows = {row.target: row for row in status(shop.session(), ("prod",))}
+    assert (rows["prod-blue"].release, rows["prod-green"].release) == ("release 1", "release 2")
+    assert rows["prod-blue"].state == "partly up"
+    with pytest.raises(EngineError, match="the edge of prod does not run"):
+        rollback(shop.session(), "prod", None)
 
 
 def test_a_colour_is_looked_at_and_not_changed_by_hand(shop: House):
