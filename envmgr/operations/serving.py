@@ -16,16 +16,16 @@ LIVE, WARM, UNKNOWN = "live", "warm", ""
 
 
 def states(session: Session, observed: Observed) -> dict[str, str]:
-    """Return each colour of which something runs, with its state; unknown while its edge does not answer."""
+    """Return each colour that has containers, with its state; unknown while its edge does not answer."""
     found: dict[str, str] = {}
     for stack in session.project.system.environments:
-        running = [one for one in stack.colours if any(c.state.has_process for c in observed.of(one.compose_project))]
-        if not running:
+        there = [one for one in stack.colours if observed.of(one.compose_project)]
+        if not there:
             continue
         live = ""
         with suppress(EngineError):
             live = naming.colour(stack.target, Edge(session, stack).chosen())
-        for one in running:
+        for one in there:
             found[one.target] = (LIVE if one.target == live else WARM) if live else UNKNOWN
     return found
 
