@@ -18,7 +18,7 @@ from envmgr import naming
 from envmgr.errors import EngineError, EnvmgrError, NotDeployedError, UsageError
 from envmgr.model.edge import Listener
 from envmgr.model.release import Attempt, DeployResult, Outcome, Release
-from envmgr.model.stack import Service, Stack
+from envmgr.model.stack import Stack
 from envmgr.operations.colour import Colour, colour_of, drain, other, retire_due
 from envmgr.operations.edge import Edge
 from envmgr.operations.host_programs import run_hooks
@@ -27,6 +27,7 @@ from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
 from envmgr.operations.releasing import make_release
 from envmgr.operations.session import Session
+from envmgr.operations.smoke import look
 from envmgr.operations.up import Agree, UpOptions, up_locked
 from envmgr.operations.values import Values, gather
 from envmgr.records.journal import Journal, Stage
@@ -34,7 +35,7 @@ from envmgr.records.owner import myself
 from envmgr.records.releases import Releases
 from envmgr.resolve.edge_ports import listeners
 from envmgr.secrets.deliver import deliver
-from envmgr.spec.deploy_table import DeployTable, SmokeTable
+from envmgr.spec.deploy_table import DeployTable
 
 OPERATION = "deploy"
 SWITCHED = "switched"
@@ -253,7 +254,7 @@ class Deployment:
 
     def _smoke(self) -> None:
         for check in self.policy.smoke:
-            _look(self.session, self.edge, self.new.stack, check)
+            look(self.session, self.edge, self.new.stack, check)
 
     def _switch(self) -> None:
         began = time.monotonic()
@@ -380,36 +381,3 @@ def _cause_kept(error: EnvmgrError) -> Iterator[None]:
             help="The journal is open: the same command goes on or back.",
             details=(*error.details, *second.details),
         ) from error
-
-
-def _look(session: Session, edge: Edge, colour: Stack, check: SmokeTable) -> None:
-    """Carry out one check of a colour.
-
-    Raises: `EngineError`.
-    """
-    service: Service = colour.service(check.service)
-    if check.command is not None:
-        container = next(
-            (one for one in session.observe().of(colour.compose_project, service.name) if one.state.has_process), None
-        )
-        if container is None:
-            raise EngineError(f"smoke test: {service.name} has no container to run {check.command[0]} in")
-        result = session.engine.exec(container.id, check.command, {}, check.seconds)
-        if result.exit_code != 0:
-            raise EngineError(
-                f"smoke test: {' '.join(check.command)} in {service.name} ended with exit code {result.exit_code}",
-                details=tuple(result.output.splitlines()[-10:]),
-            )
-        return
-    url = f"http://{naming.alias(service.name, colour.target)}:{service.listens}{check.path}"
-    status, body = edge.fetch(url, check.seconds)
-    if status != check.status:
-        raise EngineError(
-            f"smoke test: {service.name} answered {check.path} with {status} instead of {check.status}",
-            details=tuple(body.splitlines()[:10]),
-        )
-    if check.contains not in body:
-        raise EngineError(
-            f"smoke test: what {service.name} answered to {check.path} does not hold {check.contains!r}",
-            details=tuple(body.splitlines()[:10]),
-        )
