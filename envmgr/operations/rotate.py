@@ -50,6 +50,12 @@ def rotate(
             state="Nothing was changed.",
             help="envmgr secrets rotate ENVIRONMENT NAME",
         )
+    if stack.colours:
+        raise UsageError(
+            f"{target} is deployed in colours, whose releases keep the values that they were deployed with",
+            state="Nothing was changed.",
+            help=f"A variable of the application: envmgr secrets set {target} NAME, then envmgr deploy {target}",
+        )
     known = exchanges(stack, _previous(session))
     wanted = {one.subject: one for one in (chosen(stack, known, name) for name in subjects)}
     if ends_overlap:

@@ -21,6 +21,7 @@ from envmgr.operations.addresses import addresses
 from envmgr.operations.base import bring_base_up, refuse_lost_of_base
 from envmgr.operations.checks import check
 from envmgr.operations.config_checks import refuse_wrong_configs
+from envmgr.operations.cut_off import refuse_cut_off
 from envmgr.operations.image_source import Source, choose_source
 from envmgr.operations.images import ensure_images
 from envmgr.operations.interruption import interruptible
@@ -209,6 +210,8 @@ def _agreed(
 ) -> tuple[Plan, Source]:
     """Find out what has to be done, and have it agreed to; all that can be refused is refused, and nothing changes."""
     project = session.project
+    for stack in stacks:
+        refuse_cut_off(session, stack)
     findings = check(project.system, stacks, observed, host, is_free=is_free, holder_of=holder_of)
     findings.raise_problems()
     for caution in findings.cautions:

@@ -17,6 +17,7 @@ from envmgr.operations.down import down
 from envmgr.operations.health import health
 from envmgr.operations.releases import releases
 from envmgr.operations.rollback import rollback
+from envmgr.operations.rotate import rotate
 from envmgr.operations.status import status
 from envmgr.operations.why import why
 from envmgr.records.journal import Journal
@@ -394,6 +395,46 @@ def test_status_shows_each_colour_with_its_release(shop: House):
     }
     assert {row.service for row in rows["prod-blue"].rows} == {"migrate", "web"}
     assert rows["prod-blue"].state == rows["prod-green"].state == "up"
+
+
+def _keep(shop: House, name: str, value: str) -> None:
+    path = shop.folder / ".env.prod"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(f"{name}=")]
+    path.write_text("\n".join([*lines, f"{name}={value}"]) + "\n")
+
+
+@pytest.mark.parametrize("how", ["up", "deploy"])
+def test_a_password_is_not_changed_under_what_runs(shop: House, how: str):
+    ship(shop)
+    _keep(shop, "REDIS_PASSWORD", "another-long-password-1234567890123456789012")
+    shop.forget()
+    with pytest.raises(UsageError, match="REDIS_PASSWORD is another than release 1 in prod-blue") as caught:
+        shop.up("prod") if how == "up" else ship(shop)
+    assert caught.value.state == "Nothing was changed."
+    assert shop.servers.asked == []
+    assert serving(shop) == "blue 1"
+
+
+def test_with_another_login_the_next_release_takes_it_and_the_old_one_goes_on(shop: House):
+    ship(shop)
+    _keep(shop, "REDIS_PASSWORD", "another-long-password-1234567890123456789012")
+    _keep(shop, "REDIS_LOGIN", "prod_app_2")
+    assert ship(shop).release == 2
+    assert {"prod_app", "prod_app_2"} <= set(shop.servers.opens["redis prod"])
+
+
+def test_once_it_is_down_any_password_will_do(shop: House):
+    ship(shop)
+    down(shop.session(), ("prod",), lambda _plan: None)
+    _keep(shop, "REDIS_PASSWORD", "another-long-password-1234567890123456789012")
+    assert ship(shop).release == 2
+
+
+def test_a_rotation_is_refused_where_nobody_would_be_moved_over(shop: House):
+    ship(shop)
+    with pytest.raises(UsageError, match="prod is deployed in colours") as caught:
+        rotate(shop.session(), "prod", ("redis",), shop.agree)
+    assert "envmgr deploy prod" in caught.value.help
 
 
 def test_what_is_warm_is_well_without_its_background_work(shop: House):
