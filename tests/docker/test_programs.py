@@ -193,7 +193,7 @@ def logs(container: str) -> str:
 def test_a_container_that_no_kind_covers(up: tuple[Sandbox, dict[str, int]]):
     assert ask(up[1]["plain"], "/")[0] == ask(up[1]["echo"], "/")[0] == ask(up[1]["again"], "/")[0] == 200
     plain = up[0].containers("dev", "plain")[running(up, "plain")]
-    assert plain["HostConfig"]["Sysctls"] == {"net.core.somaxconn": "512"}
+    assert plain["HostConfig"]["Sysctls"] == {"net.core.somaxconn": "512", "net.ipv4.ip_forward": "0"}
     assert plain["Config"]["Labels"]["com.example.price"] == "5 $"
     assert plain["HostConfig"]["Tmpfs"]["/srv/scratch"].startswith("size=8m,uid=10001")
     echo = running(up, "echo", "infra")
