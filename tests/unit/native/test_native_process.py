@@ -91,7 +91,7 @@ def test_a_signal_ends_it_in_good_order(start, tmp_path):
         time.sleep(600)
         """
     )
-    wait_until(lambda: "ready" in output(), "the program runs")
+    wait_until(lambda: "ready\n" in output(), "the program runs")
     found = running(tmp_path, "dev", "app")
     assert found is not None
     assert psutil.Process(found.pid).ppid() == process.pid
